@@ -1,0 +1,182 @@
+//! What was measured of one collection, what it comes to, and whether it meets the marks.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::program::Cost;
+
+/// An export takes at most so many times as long as the drain.
+const EXPORT_TO_DRAIN: f64 = 1.5;
+/// pymilvus takes at least so many times as long as an export.
+const PYMILVUS_TO_EXPORT: f64 = 4.0;
+/// The most memory of an export, in MiB.
+const PEAK_RSS_MIB: f64 = 512.0;
+
+/// All runs over one collection. The best of each is what counts: whatever else the machine does only adds.
+#[derive(Debug, Default)]
+pub struct Figures {
+    pub collection: String,
+    pub rows: u64,
+    /// The bytes of all answers of a drain.
+    pub wire_bytes: u64,
+    pub drain: Vec<Duration>,
+    pub export: Vec<Cost>,
+    pub pymilvus: Vec<Cost>,
+    pub verify: Vec<Cost>,
+    pub archive_bytes: u64,
+    pub insert: Option<Duration>,
+    pub restore: Option<Cost>,
+}
+
+impl Figures {
+    /// As a user reads them.
+    pub fn print(&self) {
+        println!(
+            "\n{}: {} rows, {:.0} MB on the wire",
+            self.collection,
+            self.rows,
+            self.wire_bytes as f64 / 1e6
+        );
+        self.line("drain", &self.drain, self.wire_bytes, None);
+        self.costs("export", &self.export, self.wire_bytes);
+        self.costs("pymilvus", &self.pymilvus, self.wire_bytes);
+        self.costs("verify", &self.verify, self.archive_bytes);
+        if let Some(insert) = self.insert {
+            self.line(
+                "insert, requests made before",
+                &[insert],
+                self.wire_bytes,
+                None,
+            );
+        }
+        if let Some(restore) = &self.restore {
+            self.costs("restore", std::slice::from_ref(restore), self.wire_bytes);
+        }
+        for mark in self.marks() {
+            let verdict = if mark.met { "PASS" } else { "MISS" };
+            println!(
+                "  {verdict}  {}: {:.2} ({})",
+                mark.what, mark.is, mark.wanted
+            );
+        }
+    }
+
+    /// The same for programs.
+    pub fn json(&self) -> Value {
+        let seconds = |times: &[Duration]| -> Vec<f64> {
+            times.iter().map(|time| round(time.as_secs_f64())).collect()
+        };
+        let costs = |costs: &[Cost]| -> Vec<Value> {
+            let cost = |cost: &Cost| {
+                json!({
+                    "seconds": round(cost.seconds),
+                    "cpu_seconds": round(cost.cpu_seconds),
+                    "peak_rss": cost.peak_rss,
+                })
+            };
+            costs.iter().map(cost).collect()
+        };
+        json!({
+            "collection": self.collection,
+            "rows": self.rows,
+            "wire_bytes": self.wire_bytes,
+            "archive_bytes": self.archive_bytes,
+            "drain_seconds": seconds(&self.drain),
+            "export": costs(&self.export),
+            "pymilvus": costs(&self.pymilvus),
+            "verify": costs(&self.verify),
+            "insert_seconds": self.insert.map(|time| round(time.as_secs_f64())),
+            "restore": self.restore.as_ref().map(|cost| costs(std::slice::from_ref(cost))),
+            "marks": self.marks().iter().map(|mark| json!({
+                "what": mark.what, "is": round(mark.is), "wanted": mark.wanted, "met": mark.met,
+            })).collect::<Vec<_>>(),
+        })
+    }
+
+    fn marks(&self) -> Vec<Mark> {
+        let (drain, export) = (best(&self.drain), best(&times(&self.export)));
+        let pymilvus = best(&times(&self.pymilvus));
+        let rss = self.export.iter().map(|cost| cost.peak_rss).max();
+        let mut marks = Vec::new();
+        if let Some((export, drain)) = export.zip(drain) {
+            let is = export / drain;
+            marks.push(Mark {
+                what: "export / drain, time",
+                is,
+                wanted: format!("at most {EXPORT_TO_DRAIN}"),
+                met: is <= EXPORT_TO_DRAIN,
+            });
+        }
+        if let Some((pymilvus, export)) = pymilvus.zip(export) {
+            let is = pymilvus / export;
+            marks.push(Mark {
+                what: "pymilvus / export, time",
+                is,
+                wanted: format!("at least {PYMILVUS_TO_EXPORT}"),
+                met: is >= PYMILVUS_TO_EXPORT,
+            });
+        }
+        if let Some(rss) = rss {
+            let is = rss as f64 / f64::from(1 << 20);
+            marks.push(Mark {
+                what: "export, peak RSS in MiB",
+                is,
+                wanted: format!("at most {PEAK_RSS_MIB}"),
+                met: is <= PEAK_RSS_MIB,
+            });
+        }
+        marks
+    }
+
+    fn costs(&self, what: &str, costs: &[Cost], bytes: u64) {
+        let cpu = costs
+            .iter()
+            .map(|cost| cost.cpu_seconds)
+            .min_by(f64::total_cmp);
+        let rss = costs.iter().map(|cost| cost.peak_rss).max();
+        self.line(what, &times(costs), bytes, cpu.zip(rss));
+    }
+
+    fn line(&self, what: &str, times: &[Duration], bytes: u64, cost: Option<(f64, u64)>) {
+        let Some(seconds) = best(times) else { return };
+        let all: Vec<String> = times
+            .iter()
+            .map(|time| format!("{:.2}", time.as_secs_f64()))
+            .collect();
+        let mut line = format!(
+            "  {what:<28} {seconds:>6.2} s  {:>9.0} rows/s  {:>5.0} MB/s",
+            self.rows as f64 / seconds,
+            bytes as f64 / 1e6 / seconds
+        );
+        if let Some((cpu, rss)) = cost {
+            line += &format!(
+                "  {:>5.1} CPU s/GB  {:>5.0} MiB",
+                cpu / (bytes as f64 / 1e9),
+                rss as f64 / f64::from(1 << 20)
+            );
+        }
+        println!("{line}  ({})", all.join(" "));
+    }
+}
+
+/// A mark, and how far it is met.
+struct Mark {
+    what: &'static str,
+    is: f64,
+    wanted: String,
+    met: bool,
+}
+
+fn times(costs: &[Cost]) -> Vec<Duration> {
+    costs.iter().map(Cost::time).collect()
+}
+
+/// The shortest, in seconds.
+fn best(times: &[Duration]) -> Option<f64> {
+    times.iter().min().map(Duration::as_secs_f64)
+}
+
+fn round(number: f64) -> f64 {
+    (number * 1e3).round() / 1e3
+}

@@ -1,0 +1,26 @@
+//! Archives: how rows and what describes them are stored, read back and checked. `formats/` specifies it.
+
+mod data_file;
+mod encoder;
+mod layout;
+mod list;
+pub mod manifest;
+mod object;
+mod reader;
+pub mod verify;
+mod writer;
+
+pub use data_file::Damage;
+pub use encoder::{DataFileEncoder, FileSummary};
+pub use layout::{CHECKSUM, DataFilePath, MANIFEST, UNFINISHED};
+pub use list::{Listing, Summary, list};
+pub use manifest::{
+    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, Selection,
+    Source, Tool,
+};
+pub use reader::Archive;
+pub use verify::{verify, verify_collections};
+pub use writer::{ArchiveWriter, DataFileWriter};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,313 @@
+//! `milvault export`
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use milvault::Result;
+use milvault::archive::{Consistency, Manifest, Mode};
+use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, export, preview};
+use milvault::lite::Lite;
+use milvault::milvus::Address;
+use milvault::readable::ReadAccess;
+use milvault::store::Store;
+use serde::Serialize;
+
+use super::exit::Finish;
+use super::options::{
+    CollectionArguments, ConnectionArguments, FilterArgument, PartArguments, Role, WorkArguments,
+    selection,
+};
+use super::place::Connected;
+use super::{Session, output, place, units};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The cluster to read
+    #[arg(long, value_name = "CLUSTER")]
+    from: String,
+
+    /// The store that the archive goes into
+    #[arg(long, value_name = "STORE")]
+    to: String,
+
+    /// The archive's name in the store [default: the cluster's host and the time in UTC]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    filter: FilterArgument,
+
+    /// Refuse collections that are not loaded, instead of loading them for the time being
+    #[arg(long)]
+    no_load: bool,
+
+    /// Build a temporary index where a collection cannot be loaded without one
+    #[arg(long, conflicts_with = "no_load")]
+    temp_index: bool,
+
+    /// Check everything, say what would be exported, write nothing and touch nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    work: WorkArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+}
+
+/// What an export has made.
+#[derive(Debug, Serialize)]
+struct Exported<'a> {
+    archive: String,
+    name: &'a str,
+    collections: usize,
+    rows: u64,
+    bytes: u64,
+    files: u64,
+    seconds: f64,
+    consistency: Consistency,
+}
+
+pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
+    let start = Instant::now();
+    let named = place::cluster(&arguments.from, session)?;
+    let store = place::store(&arguments.to)?;
+    let connection = &arguments.connection;
+    let source = place::connect(&named, connection, Role::From, false, session).await?;
+    let options = ExportOptions {
+        name: match &arguments.name {
+            Some(name) => name.clone(),
+            None => default_name(&named.address, jiff::Timestamp::now()),
+        },
+        source: source.name.clone(),
+        selection: selection(&arguments.collections, &arguments.parts, &arguments.filter),
+        access: ReadAccess {
+            load: !arguments.no_load,
+            temp_index: arguments.temp_index,
+        },
+        jobs: arguments.work.jobs,
+        memory: arguments.work.memory,
+    };
+    if arguments.dry_run {
+        return plan(source, store, &options, session).await;
+    }
+    let exported = export(&source.cluster, store.clone(), &options, &session.ctx).await;
+    let manifest = source.finish(exported).await?;
+    let archive = format!("{}/{}", store.uri(), options.name);
+    let totals = manifest.totals();
+    let result = Exported {
+        archive,
+        name: &options.name,
+        collections: manifest.collections.len(),
+        rows: totals.rows,
+        bytes: totals.bytes,
+        files: totals.files,
+        seconds: start.elapsed().as_secs_f64(),
+        consistency: manifest.consistency,
+    };
+    session
+        .output
+        .result(&result, || summary(&result, &manifest, start))?;
+    Ok(Finish::Done)
+}
+
+/// What an export would make.
+#[derive(Serialize)]
+struct Planned<'a> {
+    dry_run: bool,
+    archive: String,
+    name: &'a str,
+    source: &'a str,
+    collections: usize,
+    /// Null where not all were counted.
+    rows: Option<u64>,
+    plan: &'a [PreviewedCollection],
+}
+
+async fn plan(
+    source: Connected,
+    store: Arc<dyn Store>,
+    options: &ExportOptions,
+    session: &Session,
+) -> Result<Finish> {
+    let planning = preview(&source.cluster, store.clone(), options, &session.ctx);
+    let previewed = session.ctx.until_stopped("planning", planning).await;
+    let found = source.finish(previewed).await?;
+    let result = Planned {
+        dry_run: true,
+        archive: format!("{}/{}", store.uri(), options.name),
+        name: &options.name,
+        source: &options.source,
+        collections: found.collections.len(),
+        rows: found.collections.iter().map(counted).sum(),
+        plan: &found.collections,
+    };
+    session.output.result(&result, || plan_text(&result))?;
+    Ok(Finish::Done)
+}
+
+fn counted(one: &PreviewedCollection) -> Option<u64> {
+    one.rows.filter(|_| one.rows_from == Some(RowsFrom::Count))
+}
+
+fn plan_text(result: &Planned) -> String {
+    let what = units::count(result.collections as u64, "collection");
+    let end = format!(
+        "Nothing was written or touched. {what} of {} would go into {}.",
+        result.source, result.archive
+    );
+    if result.plan.is_empty() {
+        return end;
+    }
+    let row = |one: &PreviewedCollection| {
+        vec![
+            one.name.to_string(),
+            units::rows(one.rows, one.rows_from == Some(RowsFrom::Stored)),
+            match &one.partitions {
+                Some(partitions) => partitions.len().to_string(),
+                None => "by key".to_owned(),
+            },
+            output::joined(&one.left_out, "-"),
+            access_text(one),
+        ]
+    };
+    let header = ["COLLECTION", "ROWS", "PARTITIONS", "LEFT OUT", "TO READ IT"];
+    let table = output::table(&header, result.plan.iter().map(row));
+    let stored = |one: &PreviewedCollection| one.rows_from == Some(RowsFrom::Stored);
+    let note = if result.plan.iter().any(stored) {
+        "Stored rows are all that the collection ever flushed, deleted ones too.\n"
+    } else {
+        ""
+    };
+    format!("{table}\n\n{note}{end}")
+}
+
+fn access_text(one: &PreviewedCollection) -> String {
+    if !one.load {
+        return "-".to_owned();
+    }
+    if one.temp_indexes.is_empty() {
+        return "load".to_owned();
+    }
+    let fields = output::joined(&one.temp_indexes, "");
+    format!("index {fields} for the time being, load")
+}
+
+fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
+    format!(
+        "{}: {} of {} ({}) in {}\n{}\n",
+        result.archive,
+        units::count(result.rows, "row"),
+        units::count(result.collections as u64, "collection"),
+        units::bytes(result.bytes),
+        units::time(start.elapsed()),
+        moment(&manifest.consistency),
+    )
+}
+
+/// To which moment the rows of an archive belong, as a sentence.
+pub fn moment(consistency: &Consistency) -> String {
+    let drift = consistency.drift;
+    let how = match consistency.mode {
+        Mode::Snapshot => "All reads were pinned to one moment",
+        Mode::Walk => "The keys that were walked are the export; this server pins no moment",
+    };
+    if drift.ranges_rewalked == 0 {
+        return format!("{how}; no keys came or went meanwhile.");
+    }
+    format!(
+        "{how}; {} read anew, because meanwhile {} came and {} went.",
+        units::count(drift.ranges_rewalked, "range"),
+        units::count(drift.keys_added, "key"),
+        units::count(drift.keys_removed, "key"),
+    )
+}
+
+/// `prod-20261121T020000Z` for `http://prod:19530`; for milvus-lite the file's name without its ending.
+pub fn default_name(from: &str, now: jiff::Timestamp) -> String {
+    let host = if Lite::is_path(from) {
+        let stem = std::path::Path::new(from).file_stem();
+        stem.unwrap_or_default().to_string_lossy().into_owned()
+    } else {
+        Address::parse(from).map_or_else(|_| String::new(), |address| address.host)
+    };
+    let plain = |c: char| {
+        if c.is_ascii_alphanumeric() || "._-".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    let host: String = host.chars().map(plain).take(64).collect();
+    let host = match host.trim_matches(['-', '.']) {
+        "" => "milvus",
+        host => host,
+    };
+    format!("{host}-{}", now.strftime("%Y%m%dT%H%M%SZ"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use milvault::model::CollectionName;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_says_what_is_left_out_and_what_is_done_to_read() {
+        let known = PreviewedCollection {
+            name: CollectionName::new("default", "docs"),
+            rows: Some(1200),
+            rows_from: Some(RowsFrom::Count),
+            partitions: Some(vec!["_default".into(), "old".into()]),
+            left_out: Vec::new(),
+            load: false,
+            temp_indexes: Vec::new(),
+        };
+        let unloaded = PreviewedCollection {
+            name: CollectionName::new("prod", "docs"),
+            rows: Some(7),
+            rows_from: Some(RowsFrom::Stored),
+            partitions: None,
+            left_out: vec!["sparse".into(), "$meta".into()],
+            load: true,
+            temp_indexes: vec!["vector".into()],
+        };
+        let plan = Planned {
+            dry_run: true,
+            archive: "store/a".into(),
+            name: "a",
+            source: "http://h:19530",
+            collections: 2,
+            rows: None,
+            plan: &[known, unloaded],
+        };
+        let expected = "\
+COLLECTION  ROWS      PARTITIONS  LEFT OUT       TO READ IT
+docs        1,200     2           -              -
+prod.docs   7 stored  by key      sparse, $meta  index vector for the time being, load
+
+Stored rows are all that the collection ever flushed, deleted ones too.
+Nothing was written or touched. 2 collections of http://h:19530 would go into store/a.";
+        assert_eq!(plan_text(&plan), expected);
+    }
+
+    #[test]
+    fn an_archive_is_named_after_where_and_when() {
+        let now: jiff::Timestamp = "2026-11-21T02:00:00.9Z".parse().unwrap();
+        for (from, name) in [
+            ("http://prod:19530", "prod-20261121T020000Z"),
+            ("https://u:p@a.example/db", "a.example-20261121T020000Z"),
+            ("http://[::1]:19530", "1-20261121T020000Z"),
+            ("./data/my notes.db", "my-notes-20261121T020000Z"),
+            ("./.db", "db-20261121T020000Z"),
+        ] {
+            assert_eq!(default_name(from, now), name);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Groups of options that several commands share, and what they mean to the library.
+
+mod connection;
+mod naming;
+mod profile;
+mod selection;
+mod work;
+
+pub use connection::{ConnectionArguments, Role};
+pub use naming::NamingArguments;
+pub use profile::{Profile, Profiles, is_name};
+pub use selection::{CollectionArguments, FilterArgument, PartArguments, selection};
+pub use work::WorkArguments;

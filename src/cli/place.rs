@@ -1,0 +1,280 @@
+//! What an argument names: a cluster, an archive or a store; and opening it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use milvault::archive::{Archive, MANIFEST};
+use milvault::lite::Lite;
+use milvault::milvus::{Address, Cluster, ConnectOptions};
+use milvault::store::{self, Store};
+use milvault::{Error, Result};
+
+use super::Session;
+use super::options::{ConnectionArguments, Profile, Profiles, Role, is_name};
+
+/// Whether the text names a cluster by itself, without a profile.
+fn is_cluster(text: &str) -> bool {
+    ["http://", "https://", "tcp://"]
+        .iter()
+        .any(|scheme| text.starts_with(scheme))
+        || Lite::is_path(text)
+}
+
+/// A cluster that is connected, and served by us where it is a milvus-lite database.
+pub struct Connected {
+    /// The connection.
+    pub cluster: Cluster,
+    /// What the user calls it, without credentials.
+    pub name: String,
+    lite: Option<Lite>,
+}
+
+impl Connected {
+    /// Ends what was started for the cluster. The work's own error goes first.
+    pub async fn finish<T>(self, worked: Result<T>) -> Result<T> {
+        let closed = match self.lite {
+            Some(lite) => lite.close().await,
+            None => Ok(()),
+        };
+        let value = worked?;
+        closed.map(|()| value)
+    }
+}
+
+/// A cluster as the user names it.
+pub struct Named {
+    /// Its address, or the path of a milvus-lite database.
+    pub address: String,
+    profile: Option<Profile>,
+}
+
+/// The cluster that `text` names; `None` where it names files.
+pub fn cluster_or_files(text: &str, session: &Session) -> Result<Option<Named>> {
+    let profiles = Profiles::load(session.config.as_deref())?;
+    let named = named(text, &profiles)?;
+    let odd = !is_name(text) || text.contains([':', '@']) || Path::new(text).exists();
+    if named.is_none() && !profiles.is_empty() && !odd {
+        return Err(Error::Usage(format!(
+            "{text:?} is neither a profile nor a folder; {}",
+            profiles.listed()
+        )));
+    }
+    Ok(named)
+}
+
+/// The cluster that `text` names, where nothing else is wanted.
+pub fn cluster(text: &str, session: &Session) -> Result<Named> {
+    let profiles = Profiles::load(session.config.as_deref())?;
+    match named(text, &profiles)? {
+        Some(named) => Ok(named),
+        // Just what is wrong with an address is for its parser to say.
+        None if text.contains([':', '@']) => Ok(itself(text)),
+        None => Err(Error::Usage(format!(
+            "{text:?} is no cluster: write http[s]://host[:port][/database], the path of a milvus-lite database, or \
+             a profile's name; {}",
+            profiles.listed()
+        ))),
+    }
+}
+
+/// A profile goes before all else.
+fn named(text: &str, profiles: &Profiles) -> Result<Option<Named>> {
+    if let Some((address, profile)) = profiles.find(text)? {
+        return Ok(Some(Named {
+            address,
+            profile: Some(profile.clone()),
+        }));
+    }
+    Ok(is_cluster(text).then(|| itself(text)))
+}
+
+fn itself(text: &str) -> Named {
+    Named {
+        address: text.to_owned(),
+        profile: None,
+    }
+}
+
+/// Connects to a cluster. A milvus-lite database that is not there is made where `make` says so.
+pub async fn connect(
+    named: &Named,
+    connection: &ConnectionArguments,
+    role: Role,
+    make: bool,
+    session: &Session,
+) -> Result<Connected> {
+    if Lite::is_path(&named.address) {
+        return serve(Path::new(&named.address), make, session).await;
+    }
+    let address = Address::parse(&named.address)?;
+    let own = address.credentials.is_some();
+    let options = connection.options(role, own, named.profile.as_ref())?;
+    let connecting = Cluster::connect(&address, &options);
+    let cluster = session.ctx.until_stopped("connecting", connecting).await?;
+    Ok(Connected {
+        name: cluster.server().to_owned(),
+        cluster,
+        lite: None,
+    })
+}
+
+/// Serves a milvus-lite database, made first where `make` says so, and connects to it.
+pub async fn serve(path: &Path, make: bool, session: &Session) -> Result<Connected> {
+    let ctx = &session.ctx;
+    let lite = if make {
+        Lite::create(path, ctx).await?
+    } else {
+        Lite::open(path, ctx).await?
+    };
+    // It listens on this machine only, and knows no users.
+    let connected = async {
+        let address = Address::parse(&format!("http://{}", lite.address()))?;
+        let options = ConnectOptions {
+            name: Some(path.display().to_string()),
+            ..ConnectOptions::default()
+        };
+        let connecting = Cluster::connect(&address, &options);
+        ctx.until_stopped("connecting", connecting).await
+    };
+    match connected.await {
+        Ok(cluster) => Ok(Connected {
+            cluster,
+            name: path.display().to_string(),
+            lite: Some(lite),
+        }),
+        Err(error) => {
+            // The first error says more than that of a server that did not stop.
+            let _ = lite.close().await;
+            Err(error)
+        }
+    }
+}
+
+/// Opens the archive that `text` names.
+pub async fn archive(text: &str, session: &Session) -> Result<Archive> {
+    check_files(text, "an archive")?;
+    let (place, name) = store::split_archive(text)?;
+    let opening = async { Archive::open(store::open(&place)?, &name).await };
+    session
+        .ctx
+        .until_stopped("reading the manifest", opening)
+        .await
+}
+
+/// Opens the store that `text` names. Nothing says that it is there yet.
+pub fn store(text: &str) -> Result<Arc<dyn Store>> {
+    check_files(text, "a store")?;
+    store::open(text)
+}
+
+/// Opens a store that must be there, and must not be an archive.
+pub async fn existing_store(text: &str) -> Result<Arc<dyn Store>> {
+    let store = store(text)?;
+    let held = store.list("").await?;
+    if held.iter().any(|name| name == MANIFEST) {
+        return Err(Error::Usage(format!(
+            "{text} is an archive; `milvault show {text}` shows what it holds"
+        )));
+    }
+    // Stores list nothing where there is nothing; a folder that was mistyped must not pass for an empty one.
+    let folder = store.uri();
+    if held.is_empty() && !folder.contains("://") && !Path::new(&folder).is_dir() {
+        return Err(Error::Missing {
+            uri: format!("store {folder}"),
+            hint: "the first export makes it".to_owned(),
+        });
+    }
+    Ok(store)
+}
+
+fn check_files(text: &str, wanted: &str) -> Result<()> {
+    if is_cluster(text) {
+        return Err(Error::Usage(format!(
+            "{:?} is a cluster; {wanted} is wanted here: a folder's path",
+            redacted(text)
+        )));
+    }
+    if is_bare_address(text) && !Path::new(text).exists() {
+        return Err(Error::Usage(format!(
+            "there is no folder {:?}; to name a cluster, write http://{0}",
+            redacted(text)
+        )));
+    }
+    // A scheme that nobody knows may be a mistyped address with a password in it.
+    if redacted(text) != text {
+        return Err(Error::Usage(format!(
+            "{:?} is neither a cluster nor {wanted}",
+            redacted(text)
+        )));
+    }
+    Ok(())
+}
+
+/// Whether this looks like `host:port`, with or without user and database.
+fn is_bare_address(text: &str) -> bool {
+    let authority = text.split('/').next().unwrap_or_default();
+    !text.contains("://")
+        && authority.rsplit_once(':').is_some_and(|(host, port)| {
+            !host.is_empty() && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
+        })
+}
+
+/// The text without the user and the password that it may hold.
+fn redacted(text: &str) -> String {
+    let (scheme, rest) = match text.split_once("://") {
+        Some((scheme, rest)) => (format!("{scheme}://"), rest),
+        None if is_bare_address(text) => (String::new(), text),
+        None => return text.to_owned(),
+    };
+    match rest.rsplit_once('@') {
+        Some((_, host)) => format!("{scheme}…@{host}"),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn clusters_are_told_from_folders() {
+        for text in ["http://h", "https://u:p@h:1/db", "./my.db", "/data/lite.db"] {
+            assert!(is_cluster(text), "{text}");
+        }
+        for text in [
+            "backups",
+            "s3://bucket/x",
+            "/srv/backups/prod-1",
+            "file:///srv",
+        ] {
+            assert!(!is_cluster(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_scheme_is_not_taken_for_a_folder() {
+        for text in ["localhost:19530", "root:secret@h:19530/db"] {
+            let message = store(text).unwrap_err().to_string();
+            assert!(message.contains("write http://"), "{message}");
+            assert!(!message.contains("secret"), "{message}");
+        }
+        assert!(store("backups/a:b").is_ok());
+    }
+
+    #[test]
+    fn passwords_are_cut_out_of_what_is_no_address() {
+        for text in [
+            "htp://root:secret@h",
+            "http://root:secret@h",
+            "ftp://root:se/cret@h",
+        ] {
+            for error in [
+                store(text).unwrap_err(),
+                check_files(text, "x").unwrap_err(),
+            ] {
+                assert!(!error.to_string().contains("cret"), "{error}");
+            }
+        }
+    }
+}

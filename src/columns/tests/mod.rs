@@ -1,0 +1,9 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod arrow;
+mod decoding;
+mod digests;
+mod encoding;
+mod properties;
+mod rows;
+mod wire;

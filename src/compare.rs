@@ -1,0 +1,282 @@
+//! Compare: whether two places hold the same collections, each a cluster or an archive.
+//!
+//! Rows of both are read in order of key and held against each other, so that memory does not grow with the
+//! collections, and the first rows that differ can be named.
+
+mod content;
+mod rows;
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use self::content::Content;
+use crate::archive::{Archive, Selection};
+use crate::error::{Error, Result};
+use crate::milvus::Cluster;
+use crate::model::{CollectionName, Field, Key, schema_differences};
+use crate::naming::Naming;
+use crate::progress::Context;
+use crate::readable::ReadAccess;
+use crate::select;
+
+/// One of the two places.
+#[derive(Debug)]
+pub enum Side {
+    /// A live cluster.
+    Cluster(Box<Cluster>),
+    /// An archive.
+    Archive(Box<Archive>),
+}
+
+/// How a comparison is done.
+#[derive(Clone, Debug)]
+pub struct CompareOptions {
+    /// Which collections, partitions, rows (clusters only) and fields, by their names in the first place.
+    pub selection: Selection,
+    /// What the collections of the first place are called in the second.
+    pub naming: Naming,
+    /// What may be done to collections that cannot be read as they are.
+    pub access: ReadAccess,
+    /// How many differing rows of each collection are named.
+    pub show: usize,
+}
+
+/// What a comparison found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Comparison {
+    /// Whether everything is the same.
+    pub equal: bool,
+    /// One entry for each collection that both have.
+    pub collections: Vec<CollectionComparison>,
+    /// Collections of the first place that the second lacks.
+    pub only_in_a: Vec<CollectionName>,
+    /// Collections that only the second place has; only looked for where no collections were selected or renamed.
+    pub only_in_b: Vec<CollectionName>,
+}
+
+/// What a comparison found in one collection.
+#[derive(Clone, Debug, Serialize)]
+pub struct CollectionComparison {
+    /// Its name in the first place.
+    pub a: CollectionName,
+    /// Its name in the second.
+    pub b: CollectionName,
+    /// Whether schema and rows are the same.
+    pub equal: bool,
+    /// Rows in the first place.
+    pub rows_a: u64,
+    /// Rows in the second.
+    pub rows_b: u64,
+    /// Differences of schema, one sentence each.
+    pub schema: Vec<String>,
+    /// Rows that only the first place has.
+    pub only_in_a: u64,
+    /// Rows that only the second has.
+    pub only_in_b: u64,
+    /// Rows that both have, with other values.
+    pub changed: u64,
+    /// The first rows that differ.
+    pub first: Vec<RowDifference>,
+}
+
+/// A row that differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RowDifference {
+    /// Its partition; none where partitions are read as one.
+    pub partition: Option<String>,
+    /// Its primary key.
+    pub key: Key,
+    /// In what.
+    pub what: RowChange,
+}
+
+/// In what a row differs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowChange {
+    /// Only the first place has it.
+    OnlyInA,
+    /// Only the second has it.
+    OnlyInB,
+    /// Both have it, with other values in these fields.
+    Fields(Vec<String>),
+}
+
+/// Compares the selected collections of the first place with those of the second, row by row.
+pub async fn compare(
+    a: &Side,
+    b: &Side,
+    options: &CompareOptions,
+    ctx: &Context,
+) -> Result<Comparison> {
+    if options.selection.filter.is_some() && !matches!((a, b), (Side::Cluster(_), Side::Cluster(_)))
+    {
+        return Err(Error::Usage(
+            "--filter is for clusters; an archive's rows are compared whole".into(),
+        ));
+    }
+    let (all_a, databases_a) = a.collections().await?;
+    let (all_b, _) = b.collections().await?;
+    // What an archive left out by a filter, a cluster beside it is not asked for either.
+    let mut options = options.clone();
+    options.selection.filter = options
+        .selection
+        .filter
+        .or_else(|| a.filter().or(b.filter()));
+    let options = &options;
+    let chosen = select::collections(
+        &options.selection,
+        &all_a,
+        &databases_a,
+        a.database(),
+        &a.place(),
+    )?;
+    // An address that names a database means the collections of that one.
+    let naming = options.naming.within(b.database())?;
+    let mut comparison = Comparison {
+        equal: true,
+        ..Comparison::default()
+    };
+    for name in &chosen {
+        let other = naming.target(name);
+        if !all_b.contains(&other) {
+            comparison.only_in_a.push(name.clone());
+            continue;
+        }
+        let work = async {
+            let of_a = Content::open(a, name, false, options, ctx).await?;
+            let of_b = match Content::open(b, &other, true, options, ctx).await {
+                Ok(of_b) => of_b,
+                Err(error) => {
+                    of_a.close(ctx).await;
+                    return Err(error);
+                }
+            };
+            let compared = ctx
+                .until_stopped(
+                    "the comparison",
+                    compare_content(&of_a, &of_b, options, ctx),
+                )
+                .await;
+            of_a.close(ctx).await;
+            of_b.close(ctx).await;
+            compared
+        };
+        comparison.collections.push(work.await?);
+    }
+    if options.selection == Selection::default() && options.naming.keeps_names() && a.is_whole() {
+        let compared: Vec<CollectionName> = chosen.iter().map(|name| naming.target(name)).collect();
+        comparison.only_in_b = all_b
+            .into_iter()
+            .filter(|name| {
+                b.database()
+                    .is_none_or(|database| database == name.database)
+            })
+            .filter(|name| !compared.contains(name))
+            .collect();
+    }
+    comparison.equal = comparison
+        .collections
+        .iter()
+        .all(|collection| collection.equal)
+        && comparison.only_in_a.is_empty()
+        && comparison.only_in_b.is_empty();
+    Ok(comparison)
+}
+
+async fn compare_content(
+    a: &Content<'_>,
+    b: &Content<'_>,
+    options: &CompareOptions,
+    ctx: &Context,
+) -> Result<CollectionComparison> {
+    let names = ("the first", "the second");
+    let mut schema = schema_differences(a.schema(), b.schema(), names);
+    // Values of other types are a difference of schema already.
+    let same_in_b = |field: &&Field| {
+        b.field(&field.name).is_some_and(|other| {
+            (field.data_type, field.element_type) == (other.data_type, other.element_type)
+        })
+    };
+    let common: Vec<Field> = a.fields().iter().filter(same_in_b).cloned().collect();
+    let key_field = a.key_field()?;
+    let mut found = CollectionComparison {
+        a: a.name().clone(),
+        b: b.name().clone(),
+        equal: false,
+        rows_a: a.rows().unwrap_or(0),
+        rows_b: b.rows().unwrap_or(0),
+        schema: Vec::new(),
+        only_in_a: 0,
+        only_in_b: 0,
+        changed: 0,
+        first: Vec::new(),
+    };
+    if key_field != b.key_field()? || !common.iter().any(|field| field.name == key_field) {
+        schema.push("the primary keys are not of one kind, so rows were not compared".to_owned());
+        found.schema = schema;
+        return Ok(found);
+    }
+    (found.rows_a, found.rows_b) = (0, 0);
+    let task = ctx
+        .monitor
+        .begin("compare", &a.name().to_string(), a.rows());
+    let advance = |rows| task.advance(rows, 0);
+    for (partition, part_a, part_b) in pair_partitions(a, b, &mut schema) {
+        let rows_a = rows::merge(a.read(&part_a)?, key_field);
+        let rows_b = rows::merge(b.read(&part_b)?, key_field);
+        let left = options.show.saturating_sub(found.first.len());
+        let tally = rows::compare_rows(
+            rows_a,
+            rows_b,
+            &common,
+            key_field,
+            partition.as_deref(),
+            left,
+            &advance,
+        )
+        .await?;
+        found.rows_a += tally.rows_a;
+        found.rows_b += tally.rows_b;
+        found.only_in_a += tally.only_in_a;
+        found.only_in_b += tally.only_in_b;
+        found.changed += tally.changed;
+        found.first.extend(tally.first);
+    }
+    a.prove(ctx).await?;
+    b.prove(ctx).await?;
+    found.equal = schema.is_empty() && found.only_in_a + found.only_in_b + found.changed == 0;
+    found.schema = schema;
+    Ok(found)
+}
+
+/// A partition to compare: its name, and what to read of either side (`None` in it is the whole collection).
+type Pair = (Option<String>, Vec<Option<String>>, Vec<Option<String>>);
+
+/// Partitions are compared one by one; all as one where a side has a partition key and the other does not.
+fn pair_partitions(a: &Content<'_>, b: &Content<'_>, schema: &mut Vec<String>) -> Vec<Pair> {
+    let (of_a, of_b) = (a.partitions(), b.partitions());
+    if of_a.contains(&None) || of_b.contains(&None) {
+        return vec![(None, of_a.to_vec(), of_b.to_vec())];
+    }
+    let all: BTreeSet<&Option<String>> = of_a.iter().chain(of_b).collect();
+    let mut pairs = Vec::with_capacity(all.len());
+    for partition in all {
+        let shown = partition.as_deref().unwrap_or_default();
+        if !of_b.contains(partition) {
+            schema.push(format!("partition {shown} is only in the first"));
+        }
+        if !of_a.contains(partition) {
+            schema.push(format!("partition {shown} is only in the second"));
+        }
+        let part = |of: &[Option<String>]| {
+            of.iter()
+                .filter(|name| *name == partition)
+                .cloned()
+                .collect()
+        };
+        pairs.push((partition.clone(), part(of_a), part(of_b)));
+    }
+    pairs
+}

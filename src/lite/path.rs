@@ -1,0 +1,143 @@
+//! Which paths are milvus-lite databases, and of which kind.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::{Error, Result};
+
+/// How every SQLite 3 file begins.
+const SQLITE_MAGIC: &[u8; 16] = b"SQLite format 3\0";
+
+/// How a milvus-lite database lies on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    /// A folder, as milvus-lite 3 makes it; pymilvus gives it a name that ends in `.db`, too.
+    Folder,
+    /// One SQLite file, as milvus-lite 2 made it.
+    File,
+}
+
+/// Whether the text that names a cluster names a milvus-lite database: it ends in `.db`, or is an existing
+/// folder with milvus-lite's lock and collections in it.
+pub(super) fn is_path(text: &str) -> bool {
+    !text.contains("://") && (text.ends_with(".db") || is_lite_folder(Path::new(text)))
+}
+
+/// The kind of the database at `path`, which must exist.
+pub(super) fn format_of(path: &Path) -> Result<Format> {
+    let Ok(metadata) = path.metadata() else {
+        return Err(Error::Missing {
+            uri: path.display().to_string(),
+            hint: "no milvus-lite database is there".to_owned(),
+        });
+    };
+    if metadata.is_dir() {
+        return if is_lite_folder(path) {
+            Ok(Format::Folder)
+        } else {
+            Err(not_lite(path, "the folder holds no milvus-lite data"))
+        };
+    }
+    let mut start = [0; SQLITE_MAGIC.len()];
+    std::fs::File::open(path)
+        .and_then(|mut file| file.read_exact(&mut start))
+        .map_err(|reason| not_lite(path, &reason.to_string()))?;
+    if start != *SQLITE_MAGIC {
+        return Err(not_lite(path, "the file is no SQLite database"));
+    }
+    Ok(Format::File)
+}
+
+/// Whether a database can be made at `path`: nothing is there, or an empty folder.
+pub(super) fn is_vacant(path: &Path) -> bool {
+    match path.read_dir() {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(_) => path.symlink_metadata().is_err(),
+    }
+}
+
+fn is_lite_folder(path: &Path) -> bool {
+    path.join("LOCK").is_file() && path.join("collections").is_dir()
+}
+
+fn not_lite(path: &Path, reason: &str) -> Error {
+    Error::Program {
+        doing: format!("open {} with milvus-lite", path.display()),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().unwrap()
+    }
+
+    fn lite_folder_at(path: &Path) {
+        fs::create_dir_all(path.join("collections")).unwrap();
+        fs::write(path.join("LOCK"), "").unwrap();
+    }
+
+    #[test]
+    fn a_name_ending_in_db_is_lite_whether_it_exists_or_not() {
+        assert!(is_path("./nowhere.db"));
+        assert!(is_path("/data/my.db"));
+    }
+
+    #[test]
+    fn a_url_is_never_a_path() {
+        assert!(!is_path("http://host:19530/my.db"));
+        assert!(!is_path("https://user:pass@host.db"));
+    }
+
+    #[test]
+    fn only_folders_with_lite_data_are_lite() {
+        let folder = folder();
+        let text = folder.path().to_str().unwrap();
+        assert!(!is_path(text));
+        fs::create_dir(folder.path().join("collections")).unwrap();
+        assert!(!is_path(text));
+        lite_folder_at(folder.path());
+        assert!(is_path(text));
+        assert!(!is_path("nowhere"));
+    }
+
+    #[test]
+    fn a_db_can_be_a_folder_or_an_sqlite_file() {
+        let folder = folder();
+        let new = folder.path().join("new.db");
+        lite_folder_at(&new);
+        assert_eq!(format_of(&new).unwrap(), Format::Folder);
+
+        let old = folder.path().join("old.db");
+        fs::write(&old, b"SQLite format 3\0and pages").unwrap();
+        assert_eq!(format_of(&old).unwrap(), Format::File);
+    }
+
+    #[test]
+    fn other_files_and_folders_are_refused() {
+        let folder = folder();
+        let text = folder.path().join("text.db");
+        fs::write(&text, "these are not the pages you are looking for").unwrap();
+        let short = folder.path().join("short.db");
+        fs::write(&short, "").unwrap();
+        for path in [&text, &short, &folder.path().to_owned()] {
+            assert!(matches!(format_of(path), Err(Error::Program { .. })));
+            assert!(!is_vacant(path));
+        }
+    }
+
+    #[test]
+    fn a_missing_database_is_missing_and_its_place_vacant() {
+        let folder = folder();
+        let path = folder.path().join("new.db");
+        assert!(matches!(format_of(&path), Err(Error::Missing { .. })));
+        assert!(is_vacant(&path));
+        fs::create_dir(&path).unwrap();
+        assert!(is_vacant(&path));
+    }
+}

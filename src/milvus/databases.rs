@@ -1,0 +1,170 @@
+//! Databases and the collections in them.
+
+use std::collections::BTreeMap;
+
+use super::Cluster;
+use super::cluster::Repeat;
+use super::query::pair;
+use super::wire::common::{ConsistencyLevel, KeyValuePair};
+use super::wire::milvus::{
+    CreateDatabaseRequest, GetCollectionStatisticsRequest, ListDatabasesRequest, QueryRequest,
+    ShowCollectionsRequest,
+};
+use super::wire::schema::field_data::Field as FieldKind;
+use super::wire::schema::scalar_field::Data;
+use crate::error::{Error, Result};
+use crate::model::{CollectionName, DEFAULT_DATABASE};
+
+impl Cluster {
+    /// The databases of the server: `default` alone where it has none (before 2.2.9, milvus-lite 2.x).
+    pub async fn databases(&self) -> Result<Vec<String>> {
+        let answer = self
+            .call(
+                "ListDatabases",
+                "the server",
+                Repeat::Safe,
+                ListDatabasesRequest {},
+                |mut client, request| async move { client.list_databases(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.db_names),
+            Err(Error::Unsupported { .. }) => Ok(vec![DEFAULT_DATABASE.to_owned()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes a database.
+    pub async fn create_database(&self, name: &str) -> Result<()> {
+        let message = CreateDatabaseRequest {
+            db_name: name.to_owned(),
+            properties: Vec::new(),
+        };
+        self.call(
+            "CreateDatabase",
+            name,
+            Repeat::OnlyWhenRefused,
+            message,
+            |mut client, request| async move { client.create_database(request).await },
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The collections of a database, sorted by name.
+    pub async fn collections(&self, database: &str) -> Result<Vec<CollectionName>> {
+        let message = ShowCollectionsRequest {
+            db_name: database.to_owned(),
+        };
+        let answer = self
+            .call_in(
+                database,
+                "ShowCollections",
+                database,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.show_collections(request).await },
+            )
+            .await?;
+        let mut names: Vec<_> = answer
+            .collection_names
+            .into_iter()
+            .map(|name| CollectionName::new(database, name))
+            .collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// The number of rows as the server counts them: `count(*)`, which sees deletes, from 2.3 and on
+    /// milvus-lite, and needs a loaded collection; `None` where the server cannot tell.
+    ///
+    /// Rows that share a primary key are counted each (seen on 2.3.5), though a query returns one of them.
+    pub async fn count(&self, name: &CollectionName) -> Result<Option<u64>> {
+        self.count_at(name, None, "", 0).await
+    }
+
+    /// The same under an expression, in one partition where one is named, and with everything up to a moment, as
+    /// a server gave it; it is just the state of that moment where the server pins reads. 0 is the present, which
+    /// has to be waited for (200 ms and more on 2.3.5).
+    pub async fn count_at(
+        &self,
+        name: &CollectionName,
+        partition: Option<&str>,
+        expr: &str,
+        timestamp: u64,
+    ) -> Result<Option<u64>> {
+        let lite = self.version().is_lite_from(0, 0, 0);
+        // milvus-lite 3.2.2 counts the whole collection whatever partition is named.
+        let counts = lite || self.version().is_milvus_from(2, 3, 0) || !self.version().is_known();
+        if !counts || (lite && partition.is_some()) {
+            return Ok(None);
+        }
+        // From 2.4 on, what pins a count to its moment is what pins a page.
+        let pinned = self.version().may_pin_reads();
+        let answer = self
+            .read(QueryRequest {
+                db_name: name.database.clone(),
+                collection_name: name.collection.clone(),
+                output_fields: vec!["count(*)".into()],
+                expr: expr.to_owned(),
+                partition_names: partition.map(str::to_owned).into_iter().collect(),
+                guarantee_timestamp: timestamp,
+                query_params: pinned
+                    .then(|| pair("iterator", "True"))
+                    .into_iter()
+                    .collect(),
+                consistency_level: ConsistencyLevel::Strong.into(),
+            })
+            .await?;
+        let count = answer
+            .fields_data
+            .iter()
+            .find_map(|data| match &data.field {
+                Some(FieldKind::Scalars(scalars)) => match &scalars.data {
+                    Some(Data::LongData(longs)) => longs.data.first().copied(),
+                    _ => None,
+                },
+                _ => None,
+            });
+        Ok(count.and_then(|count| u64::try_from(count).ok()))
+    }
+
+    /// The rows that were ever flushed, deleted ones too (`GetCollectionStatistics`): good for a display.
+    pub async fn stored_rows(&self, name: &CollectionName) -> Result<Option<u64>> {
+        let message = GetCollectionStatisticsRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(&name.database, "GetCollectionStatistics", &subject, Repeat::Safe, message, |mut client, request| async move {
+                client.get_collection_statistics(request).await
+            })
+            .await;
+        match answer {
+            Ok(answer) => Ok(from_pairs(answer.stats)
+                .get("row_count")
+                .and_then(|rows| rows.parse().ok())),
+            Err(Error::Unsupported { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Key-value pairs as a map.
+pub(super) fn from_pairs(pairs: Vec<KeyValuePair>) -> BTreeMap<String, String> {
+    pairs
+        .into_iter()
+        .map(|pair| (pair.key, pair.value))
+        .collect()
+}
+
+/// A map as key-value pairs, in order of key.
+pub(super) fn to_pairs(map: &BTreeMap<String, String>) -> Vec<KeyValuePair> {
+    map.iter()
+        .map(|(key, value)| KeyValuePair {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
+}

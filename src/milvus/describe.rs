@@ -1,0 +1,320 @@
+//! What a collection is, as the server describes it.
+
+use std::collections::BTreeMap;
+
+use prost::Message;
+
+use super::Cluster;
+use super::cluster::Repeat;
+use super::databases::from_pairs;
+use super::wire::milvus::{
+    DescribeCollectionRequest, DescribeCollectionResponse, DescribeIndexRequest, IndexDescription,
+    ListAliasesRequest, ShowPartitionsRequest,
+};
+use super::wire::schema::{FieldSchema, ValueField, value_field};
+use crate::error::{Error, Result};
+use crate::model::{
+    Collection, CollectionName, ConsistencyLevel, DEFAULT_PARTITION, DYNAMIC_FIELD, DataType,
+    DefaultValue, Field, Function, Index, Load,
+};
+
+/// "No index" in Milvus 2.3 on, and the legacy codes of 2.2 and milvus-lite.
+const NO_INDEX_CODES: [i32; 3] = [700, 25, 11];
+
+impl Cluster {
+    /// Everything about a collection but its rows.
+    pub async fn describe(&self, name: &CollectionName) -> Result<Collection> {
+        let described = self.describe_collection(name).await?;
+        let consistency_level = ConsistencyLevel::from_code(described.consistency_level);
+        let aliases = self.aliases(name, &described).await?;
+        let partitions = self.partitions(name).await?;
+        let indexes = self.indexes(name).await?.into_iter().map(index).collect();
+        let load = self.load_state(name).await?;
+        let replicas = if load {
+            self.replicas(name, described.collection_id).await?
+        } else {
+            0
+        };
+        let schema = described.schema.ok_or_else(|| Error::Answer {
+            server: self.server().to_owned(),
+            call: "DescribeCollection",
+            subject: name.to_string(),
+            reason: "it has no schema".into(),
+        })?;
+        let mut fields: Vec<Field> = schema
+            .fields
+            .into_iter()
+            .filter(|field| !field.is_dynamic && field.name != DYNAMIC_FIELD)
+            .map(field)
+            .collect();
+        // Struct arrays (2.6 on) are fields of a kind of their own: named, so that they are refused by name.
+        fields.extend(schema.struct_array_fields.into_iter().map(|nested| Field {
+            data_type: DataType::Unknown(200),
+            ..field(FieldSchema {
+                name: nested.name,
+                description: nested.description,
+                ..Default::default()
+            })
+        }));
+        Ok(Collection {
+            name: name.clone(),
+            description: schema.description,
+            fields,
+            dynamic: schema.enable_dynamic_field,
+            functions: schema
+                .functions
+                .into_iter()
+                .map(|function| Function {
+                    name: function.name,
+                    description: function.description,
+                    kind: function.r#type,
+                    inputs: function.input_field_names,
+                    outputs: function.output_field_names,
+                    params: from_pairs(function.params),
+                })
+                .collect(),
+            properties: from_pairs(described.properties),
+            partitions,
+            shards: described.shards_num,
+            consistency_level,
+            aliases,
+            indexes,
+            load: Load {
+                loaded: load,
+                replicas,
+            },
+        })
+    }
+
+    async fn describe_collection(
+        &self,
+        name: &CollectionName,
+    ) -> Result<DescribeCollectionResponse> {
+        let message = DescribeCollectionRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        let database = &name.database;
+        self.call_in(
+            database,
+            "DescribeCollection",
+            &subject,
+            Repeat::Safe,
+            message,
+            |mut client, request| async move { client.describe_collection(request).await },
+        )
+        .await
+    }
+
+    /// Aliases: 2.3 on lists them; before, the description carries them; milvus-lite 2.x has none.
+    async fn aliases(
+        &self,
+        name: &CollectionName,
+        described: &DescribeCollectionResponse,
+    ) -> Result<Vec<String>> {
+        let message = ListAliasesRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        let listed = self
+            .call_in(
+                &name.database,
+                "ListAliases",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.list_aliases(request).await },
+            )
+            .await;
+        let mut aliases = match listed {
+            Ok(answer) => answer.aliases,
+            Err(Error::Unsupported { .. }) => described.aliases.clone(),
+            Err(error) => return Err(error),
+        };
+        aliases.sort();
+        aliases.dedup();
+        Ok(aliases)
+    }
+
+    /// Partition names, sorted; `_default` alone where the server has no partitions (milvus-lite 2.x).
+    pub async fn partitions(&self, name: &CollectionName) -> Result<Vec<String>> {
+        let message = ShowPartitionsRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(
+                &name.database,
+                "ShowPartitions",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.show_partitions(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => {
+                let mut names = answer.partition_names;
+                names.sort();
+                Ok(names)
+            }
+            Err(Error::Unsupported { .. }) => Ok(vec![DEFAULT_PARTITION.to_owned()]),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The indexes of all fields, as the server describes them; none is an empty list.
+    pub(super) async fn indexes(&self, name: &CollectionName) -> Result<Vec<IndexDescription>> {
+        let message = DescribeIndexRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+            ..Default::default()
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(
+                &name.database,
+                "DescribeIndex",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.describe_index(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => {
+                let mut indexes = answer.index_descriptions;
+                indexes.sort_by(|a, b| {
+                    (&a.field_name, &a.index_name).cmp(&(&b.field_name, &b.index_name))
+                });
+                Ok(indexes)
+            }
+            Err(Error::Call { code, .. }) if NO_INDEX_CODES.contains(&code) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn field(field: FieldSchema) -> Field {
+    let data_type = DataType::from_code(field.data_type);
+    Field {
+        name: field.name,
+        description: field.description,
+        data_type,
+        element_type: (data_type == DataType::Array)
+            .then(|| DataType::from_code(field.element_type)),
+        params: from_pairs(field.type_params),
+        primary_key: field.is_primary_key,
+        auto_id: field.auto_id,
+        partition_key: field.is_partition_key,
+        clustering_key: field.is_clustering_key,
+        nullable: field.nullable,
+        default: default_value(&field.default_value),
+        function_output: field.is_function_output,
+    }
+}
+
+/// The default that a server's `ValueField` says; no bytes are none.
+fn default_value(encoded: &[u8]) -> Option<DefaultValue> {
+    if encoded.is_empty() {
+        return None;
+    }
+    let known = ValueField::decode(encoded)
+        .ok()
+        .and_then(|value| value.data);
+    let Some(known) = known else {
+        return Some(DefaultValue::Unknown(encoded.to_vec()));
+    };
+    Some(match known {
+        value_field::Data::BoolData(value) => DefaultValue::Bool(value),
+        value_field::Data::IntData(value) => DefaultValue::Int(value),
+        value_field::Data::LongData(value) => DefaultValue::Long(value),
+        value_field::Data::FloatData(value) => DefaultValue::FloatBits(value.to_bits()),
+        value_field::Data::DoubleData(value) => DefaultValue::DoubleBits(value.to_bits()),
+        value_field::Data::StringData(value) => DefaultValue::String(value),
+        value_field::Data::BytesData(value) => DefaultValue::Bytes(value.to_vec()),
+        value_field::Data::TimestamptzData(value) => DefaultValue::Timestamptz(value),
+    })
+}
+
+/// An index with the parameters that servers nest in a JSON text under `params` brought up one level.
+fn index(described: IndexDescription) -> Index {
+    let mut params = from_pairs(described.params);
+    if let Some(nested) = params.remove("params") {
+        match serde_json::from_str::<BTreeMap<String, serde_json::Value>>(&nested) {
+            Ok(nested) => {
+                for (key, value) in nested {
+                    let text = match value {
+                        serde_json::Value::String(text) => text,
+                        other => other.to_string(),
+                    };
+                    params.entry(key).or_insert(text);
+                }
+            }
+            Err(_) => {
+                params.insert("params".into(), nested);
+            }
+        }
+    }
+    Index {
+        name: described.index_name,
+        field: described.field_name,
+        params,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::milvus::databases::to_pairs;
+
+    fn described(params: &[(&str, &str)]) -> IndexDescription {
+        let params = params
+            .iter()
+            .map(|(k, v)| (k.to_string(), v.to_string()))
+            .collect();
+        IndexDescription {
+            index_name: "i".into(),
+            field_name: "f".into(),
+            params: to_pairs(&params),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn nested_index_parameters_are_flattened() {
+        let nested = described(&[
+            ("index_type", "HNSW"),
+            ("metric_type", "L2"),
+            ("params", r#"{"M":16,"efConstruction":"200"}"#),
+        ]);
+        let flat = described(&[
+            ("index_type", "HNSW"),
+            ("metric_type", "L2"),
+            ("M", "16"),
+            ("efConstruction", "200"),
+        ]);
+        assert_eq!(index(nested), index(flat));
+    }
+
+    #[test]
+    fn a_default_of_an_unknown_kind_is_kept() {
+        // Field 99, a varint.
+        let later = [0x98, 0x06, 1];
+        assert_eq!(
+            default_value(&later),
+            Some(DefaultValue::Unknown(later.to_vec()))
+        );
+        assert_eq!(default_value(&[]), None);
+        let zero = ValueField {
+            data: Some(value_field::Data::LongData(0)),
+        };
+        assert_eq!(
+            default_value(&zero.encode_to_vec()),
+            Some(DefaultValue::Long(0))
+        );
+    }
+}

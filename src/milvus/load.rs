@@ -1,0 +1,130 @@
+//! Bringing collections into memory and out again.
+
+use std::time::Duration;
+
+use super::Cluster;
+use super::cluster::Repeat;
+use super::wire::common::LoadState;
+use super::wire::milvus::{
+    GetLoadStateRequest, GetLoadingProgressRequest, GetReplicasRequest, LoadCollectionRequest,
+    ReleaseCollectionRequest,
+};
+use crate::error::{Error, Result};
+use crate::model::CollectionName;
+use crate::progress::Context;
+
+const POLL: Duration = Duration::from_millis(200);
+
+impl Cluster {
+    /// Whether the collection is loaded. One that is loaded in part (some partitions) counts as loaded
+    /// only when the server says so of the whole.
+    pub async fn load_state(&self, name: &CollectionName) -> Result<bool> {
+        let message = GetLoadStateRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+            ..Default::default()
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(
+                &name.database,
+                "GetLoadState",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.get_load_state(request).await },
+            )
+            .await?;
+        Ok(answer.state() == LoadState::Loaded)
+    }
+
+    /// How many replicas are loaded; 1 where the server does not tell.
+    pub(super) async fn replicas(&self, name: &CollectionName, id: i64) -> Result<i32> {
+        let message = GetReplicasRequest {
+            collection_id: id,
+            collection_name: name.collection.clone(),
+            db_name: name.database.clone(),
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(
+                &name.database,
+                "GetReplicas",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.get_replicas(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => Ok(i32::try_from(answer.replicas.len()).unwrap_or(1).max(1)),
+            Err(Error::Unsupported { .. } | Error::Call { .. }) => Ok(1),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Loads a collection and waits until it can be queried.
+    pub async fn load(&self, name: &CollectionName, replicas: i32, ctx: &Context) -> Result<()> {
+        let message = LoadCollectionRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+            replica_number: replicas.max(1),
+        };
+        let subject = name.to_string();
+        self.call_in(
+            &name.database,
+            "LoadCollection",
+            &subject,
+            Repeat::Safe,
+            message,
+            |mut client, request| async move { client.load_collection(request).await },
+        )
+        .await?;
+        while !self.load_state(name).await? || !self.load_is_complete(name).await? {
+            ctx.pause(POLL, "loading").await?;
+        }
+        Ok(())
+    }
+
+    async fn load_is_complete(&self, name: &CollectionName) -> Result<bool> {
+        let message = GetLoadingProgressRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        let answer = self
+            .call_in(
+                &name.database,
+                "GetLoadingProgress",
+                &subject,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.get_loading_progress(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.progress >= 100),
+            Err(Error::Unsupported { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a collection out of memory.
+    pub async fn release(&self, name: &CollectionName) -> Result<()> {
+        let message = ReleaseCollectionRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+        };
+        let subject = name.to_string();
+        self.call_in(
+            &name.database,
+            "ReleaseCollection",
+            &subject,
+            Repeat::Safe,
+            message,
+            |mut client, request| async move { client.release_collection(request).await },
+        )
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,191 @@
+//! A collection as Milvus describes it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{CollectionName, ConsistencyLevel, DataType};
+
+/// Everything that Milvus knows of a collection but its rows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Collection {
+    /// Database and name.
+    #[serde(flatten)]
+    pub name: CollectionName,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// The fields as declared; the dynamic field is not among them.
+    pub fields: Vec<Field>,
+    /// Whether rows may carry undeclared keys, kept in `$meta`.
+    #[serde(default)]
+    pub dynamic: bool,
+    /// Functions such as BM25 (Milvus 2.5 on).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<Function>,
+    /// Collection properties, verbatim.
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
+    /// Partition names, `_default` among them. With a partition key they are Milvus's own.
+    pub partitions: Vec<String>,
+    /// Number of shards (virtual channels).
+    pub shards: i32,
+    /// The consistency level that reads have by default.
+    pub consistency_level: ConsistencyLevel,
+    /// Other names of the collection.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// Indexes of all fields.
+    #[serde(default)]
+    pub indexes: Vec<Index>,
+    /// Whether it was loaded for search and query, and with how many replicas.
+    pub load: Load,
+}
+
+/// One field of a collection.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Field {
+    /// The field's name, unique in its collection.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// The type of its values.
+    #[serde(rename = "type")]
+    pub data_type: DataType,
+    /// For arrays, the type of their elements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub element_type: Option<DataType>,
+    /// Type parameters (`dim`, `max_length`, `max_capacity`, …), verbatim.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+    /// Whether this is the primary key.
+    #[serde(default)]
+    pub primary_key: bool,
+    /// Whether the server makes the keys.
+    #[serde(default)]
+    pub auto_id: bool,
+    /// Whether the field decides a row's partition.
+    #[serde(default)]
+    pub partition_key: bool,
+    /// Whether the field clusters segments (Milvus 2.4 on).
+    #[serde(default)]
+    pub clustering_key: bool,
+    /// Whether values may be null (scalars from Milvus 2.5).
+    #[serde(default)]
+    pub nullable: bool,
+    /// What a row without a value gets (Milvus 2.5 on).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<DefaultValue>,
+    /// Whether a function fills the field.
+    #[serde(default)]
+    pub function_output: bool,
+}
+
+/// The default of a field, in the type that Milvus keeps it in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say what they hold")]
+pub enum DefaultValue {
+    Bool(bool),
+    Int(i32),
+    Long(i64),
+    /// The bits of an IEEE 754 single, so that every value survives JSON.
+    FloatBits(u32),
+    /// The bits of an IEEE 754 double.
+    DoubleBits(u64),
+    String(String),
+    /// JSON text.
+    Bytes(Vec<u8>),
+    /// Microseconds since the epoch.
+    Timestamptz(i64),
+    /// A kind that this version of milvault does not know: the bytes of the server's `ValueField`.
+    Unknown(Vec<u8>),
+}
+
+/// A function that computes fields from fields (BM25, TextEmbedding, …).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// The function's name.
+    pub name: String,
+    /// Free text.
+    #[serde(default)]
+    pub description: String,
+    /// Its number in milvus-proto's `FunctionType` (1: BM25, 2: TextEmbedding, …).
+    pub kind: i32,
+    /// The fields that it reads.
+    pub inputs: Vec<String>,
+    /// The fields that it fills.
+    pub outputs: Vec<String>,
+    /// Its parameters, verbatim.
+    #[serde(default)]
+    pub params: BTreeMap<String, String>,
+}
+
+/// An index over a field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Index {
+    /// The index's name.
+    pub name: String,
+    /// The field it is over.
+    pub field: String,
+    /// `index_type`, `metric_type` and the rest of its parameters, flattened to one level.
+    pub params: BTreeMap<String, String>,
+}
+
+/// Whether a collection is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Load {
+    /// Whether the collection can be searched.
+    pub loaded: bool,
+    /// How many replicas are loaded; 0 when it is not loaded.
+    #[serde(default)]
+    pub replicas: i32,
+}
+
+impl Collection {
+    /// The primary key. Milvus collections have exactly one.
+    pub fn primary_key(&self) -> Option<&Field> {
+        self.fields.iter().find(|field| field.primary_key)
+    }
+
+    /// Whether rows find their partition by a key, so that partitions cannot be named in reads and writes.
+    pub fn has_partition_key(&self) -> bool {
+        self.fields.iter().any(|field| field.partition_key)
+    }
+
+    /// The field of this name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+}
+
+impl Function {
+    /// The number of BM25 functions, whose outputs cannot be read and are computed anew.
+    pub const BM25: i32 = 1;
+}
+
+impl Field {
+    /// The number of dimensions of a dense vector.
+    pub fn dim(&self) -> Option<usize> {
+        self.params.get("dim").and_then(|dim| dim.parse().ok())
+    }
+
+    /// The dynamic field as a column: JSON text of each row's undeclared keys.
+    pub fn dynamic() -> Field {
+        Field {
+            name: super::DYNAMIC_FIELD.to_owned(),
+            description: String::new(),
+            data_type: DataType::Json,
+            element_type: None,
+            params: BTreeMap::new(),
+            primary_key: false,
+            auto_id: false,
+            partition_key: false,
+            clustering_key: false,
+            nullable: false,
+            default: None,
+            function_output: false,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! What a collection is, free of any wire: the nouns that flows pass around and the manifest stores.
+
+mod collection;
+mod consistency;
+mod datatype;
+mod difference;
+mod key;
+mod name;
+
+pub use collection::{Collection, DefaultValue, Field, Function, Index, Load};
+pub use consistency::ConsistencyLevel;
+pub use datatype::DataType;
+pub use difference::schema_differences;
+pub use key::Key;
+pub use name::CollectionName;
+
+/// The name under which Milvus keeps the dynamic field of a collection (a JSON column).
+pub const DYNAMIC_FIELD: &str = "$meta";
+
+/// The partition that every collection has.
+pub const DEFAULT_PARTITION: &str = "_default";
+
+/// The database that every server has.
+pub const DEFAULT_DATABASE: &str = "default";

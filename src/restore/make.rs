@@ -1,0 +1,270 @@
+//! Making one collection: create, compare with what was meant, insert, flush, count, build indexes, load, and name
+//! aliases.
+
+use std::time::Duration;
+
+use super::plan::Target;
+use super::{Limits, Outcome, RestoreOptions, loads, rows};
+use crate::archive::Archive;
+use crate::error::{Error, Result};
+use crate::milvus::Cluster;
+use crate::model::{CollectionName, schema_differences};
+use crate::progress::Context;
+
+/// How long a target may take to count the rows that it has flushed.
+const COUNT_TRIES: u32 = 40;
+const COUNT_PAUSE: Duration = Duration::from_millis(250);
+
+/// How far the making of a collection has come; decides what a failure leaves behind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing of the target was changed.
+    Untouched,
+    /// What `replace` replaces is gone.
+    Dropped,
+    /// There is a collection that this restore made, without all its rows.
+    Made,
+    /// All rows are there.
+    Filled,
+}
+
+/// Makes the collection as it was meant, with all its rows.
+pub(super) async fn make(
+    archive: &Archive,
+    cluster: &Cluster,
+    target: &mut Target<'_>,
+    options: &RestoreOptions,
+    limits: &Limits,
+    ctx: &Context,
+) -> Result<()> {
+    let name = target.meant.name.clone();
+    let mut progress = Progress::Untouched;
+    let work = steps(
+        archive,
+        cluster,
+        target,
+        options,
+        limits,
+        &mut progress,
+        ctx,
+    );
+    let made = ctx.until_stopped("the restore", work).await;
+    if made.is_err() {
+        clean_up(
+            cluster,
+            &name,
+            progress,
+            target.outcome == Outcome::Replaced,
+            ctx,
+        )
+        .await;
+    }
+    made
+}
+
+async fn steps(
+    archive: &Archive,
+    cluster: &Cluster,
+    target: &mut Target<'_>,
+    options: &RestoreOptions,
+    limits: &Limits,
+    progress: &mut Progress,
+    ctx: &Context,
+) -> Result<()> {
+    let name = target.meant.name.clone();
+    let subject = name.to_string();
+    let kept_aliases = if target.outcome == Outcome::Replaced {
+        drop_replaced(cluster, &name, progress).await?
+    } else {
+        Vec::new()
+    };
+    create(cluster, target, progress).await?;
+    let upserted = {
+        let task = ctx.monitor.begin("restore", &subject, Some(target.rows()));
+        rows::insert_rows(archive, cluster, target, limits, task.as_ref()).await?
+    };
+    cluster.flush(&name, ctx).await?;
+    // Flushed rows count rows that an upsert has replaced; count(*) does not, but needs a loaded collection.
+    if !upserted {
+        prove_count(cluster, target, false, ctx).await?;
+        *progress = Progress::Filled;
+    }
+    for index in &target.meant.indexes {
+        cluster.create_index(&name, index).await?;
+    }
+    if !target.meant.indexes.is_empty() {
+        let task = ctx.monitor.begin("index", &subject, None);
+        cluster.wait_for_indexes(&name, task.as_ref(), ctx).await?;
+    }
+    if loads(target, options) {
+        load(cluster, target, ctx).await?;
+        prove_count(cluster, target, true, ctx).await?;
+        *progress = Progress::Filled;
+    } else if upserted {
+        target.notes.push(
+            "some rows were sent twice, because an answer was lost; compare to be sure".into(),
+        );
+    }
+    for alias in kept_aliases {
+        if !target.meant.aliases.contains(&alias) {
+            target.meant.aliases.push(alias);
+        }
+    }
+    let mut named = Vec::new();
+    for alias in std::mem::take(&mut target.meant.aliases) {
+        match cluster.create_alias(&name, &alias).await {
+            Ok(()) => named.push(alias),
+            Err(error) => target
+                .notes
+                .push(format!("the alias {alias} could not be made: {error}")),
+        }
+    }
+    target.meant.aliases = named;
+    Ok(())
+}
+
+/// Drops what is replaced; gives the aliases that it had, which its successor gets.
+async fn drop_replaced(
+    cluster: &Cluster,
+    name: &CollectionName,
+    progress: &mut Progress,
+) -> Result<Vec<String>> {
+    let aliases = cluster.describe(name).await?.aliases;
+    for alias in &aliases {
+        cluster.drop_alias(&name.database, alias).await?;
+        *progress = Progress::Dropped;
+    }
+    *progress = Progress::Dropped;
+    cluster.drop_collection(name).await?;
+    Ok(aliases)
+}
+
+/// Creates the collection and its partitions, and makes sure that it is ours, empty, and as it was meant: old
+/// servers drop what they do not know without a word.
+async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress) -> Result<()> {
+    let meant = &target.meant;
+    let name = &meant.name;
+    let taken = || Error::Exists {
+        what: format!("{name} in {}", cluster.server()),
+        way_out: "somebody has made it just now; choose another name with --rename".into(),
+    };
+    match cluster.describe(name).await {
+        Err(Error::NoCollection { .. }) => {}
+        Ok(_) => return Err(taken()),
+        Err(error) => return Err(error),
+    }
+    cluster.create_collection(meant).await?;
+    // Milvus takes the creation of a collection that is there for a success, if it is defined alike.
+    if cluster
+        .stored_rows(name)
+        .await?
+        .is_some_and(|rows| rows > 0)
+    {
+        return Err(taken());
+    }
+    *progress = Progress::Made;
+    let made = cluster.describe(name).await?;
+    let differences = schema_differences(meant, &made, ("the archive", "the target"));
+    if !differences.is_empty() {
+        let problems = differences
+            .into_iter()
+            .map(|difference| format!("{name}: {difference}"))
+            .collect();
+        return Err(Error::Incompatible { problems });
+    }
+    if !meant.has_partition_key() {
+        for partition in meant
+            .partitions
+            .iter()
+            .filter(|partition| !made.partitions.contains(partition))
+        {
+            cluster.create_partition(name, partition).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn load(cluster: &Cluster, target: &mut Target<'_>, ctx: &Context) -> Result<()> {
+    let name = &target.meant.name;
+    let replicas = target.entry.schema.load.replicas;
+    match cluster.load(name, replicas, ctx).await {
+        Err(error) if replicas > 1 && !matches!(error, Error::Stopped(_)) => {
+            target.notes.push(format!(
+                "{replicas} replicas could not be loaded, one is: {error}"
+            ));
+            cluster.load(name, 1, ctx).await
+        }
+        loaded => loaded,
+    }
+}
+
+/// The target must count just the rows that were written: by `count(*)` where it is loaded, else by what was
+/// flushed. Where it can do neither, that is noted.
+async fn prove_count(
+    cluster: &Cluster,
+    target: &mut Target<'_>,
+    loaded: bool,
+    ctx: &Context,
+) -> Result<()> {
+    let expected = target.rows();
+    let mut counted = None;
+    for _ in 0..COUNT_TRIES {
+        let name = &target.meant.name;
+        counted = if loaded {
+            cluster.count(name).await?
+        } else {
+            None
+        };
+        if counted.is_none() {
+            counted = cluster.stored_rows(name).await?;
+        }
+        match counted {
+            Some(counted) if counted == expected => return Ok(()),
+            Some(_) => ctx.pause(COUNT_PAUSE, "counting rows").await?,
+            None => {
+                target
+                    .notes
+                    .push("the target cannot count its rows; compare to be sure".into());
+                return Ok(());
+            }
+        }
+    }
+    Err(Error::Incomplete {
+        collection: target.meant.name.clone(),
+        reason: format!(
+            "{expected} rows were written, the target counts {}",
+            counted.unwrap_or(0)
+        ),
+    })
+}
+
+/// After a failure: removes what this restore made and could not fill, and says what else has become of the name.
+async fn clean_up(
+    cluster: &Cluster,
+    name: &CollectionName,
+    progress: Progress,
+    replaced: bool,
+    ctx: &Context,
+) {
+    match progress {
+        Progress::Untouched => {}
+        Progress::Dropped => ctx.monitor.warn(&format!(
+            "{name}: what was to be replaced, or an alias of it, has been dropped; restore again to make it anew"
+        )),
+        Progress::Filled => ctx.monitor.warn(&format!(
+            "{name}: has all its rows and is kept, but not all of its indexes, aliases and loading; add what is \
+             missing, or restore it again with --if-exists replace"
+        )),
+        Progress::Made => match cluster.drop_collection(name).await {
+            Ok(()) if replaced => ctx.monitor.warn(&format!(
+                "{name}: was not completed and has been removed; what it was to replace is gone, too: restore it \
+                 again"
+            )),
+            Ok(()) => ctx.monitor.note(&format!("{name}: was not completed and has been removed")),
+            Err(Error::NoCollection { .. }) => {}
+            Err(error) => ctx.monitor.warn(&format!(
+                "{name}: is not complete and could not be removed ({error}); drop it"
+            )),
+        },
+    }
+}

@@ -1,0 +1,370 @@
+//! What a restore will do, and whether it can: decided before the target is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{IfExists, Indexes, Outcome, RestoreOptions, append};
+use crate::archive::{Archive, CollectionEntry, Partition};
+use crate::compat;
+use crate::error::{Error, Result};
+use crate::milvus::Cluster;
+use crate::model::{
+    Collection, CollectionName, DEFAULT_PARTITION, DYNAMIC_FIELD, DataType, Field, Key,
+};
+use crate::naming::Naming;
+use crate::select;
+
+/// The type parameter of texts, and the most that Milvus takes.
+const MAX_LENGTH: &str = "max_length";
+const LONGEST_TEXT: &str = "65535";
+
+/// One collection to restore.
+pub(super) struct Target<'a> {
+    pub entry: &'a CollectionEntry,
+    /// The collection as it shall be in the target.
+    pub meant: Collection,
+    /// The columns of the rows.
+    pub fields: Vec<Field>,
+    pub partitions: Vec<&'a Partition>,
+    pub outcome: Outcome,
+    /// Whether the server loads collections that have no index (milvus-lite).
+    pub loads_unindexed: bool,
+    /// Whether a collection that is skipped has another number of rows.
+    pub differs: bool,
+    pub notes: Vec<String>,
+}
+
+impl Target<'_> {
+    /// How many rows will be written.
+    pub fn rows(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.rows).sum()
+    }
+}
+
+/// Everything that a restore will do; every reason why it cannot is in one error.
+pub(super) async fn plan<'a>(
+    archive: &'a Archive,
+    cluster: &Cluster,
+    options: &RestoreOptions,
+) -> Result<Vec<Target<'a>>> {
+    if options.selection.filter.is_some() {
+        return Err(Error::Usage(
+            "--filter is for clusters; an archive's rows are restored whole".into(),
+        ));
+    }
+    let entries = &archive.manifest().collections;
+    let all: Vec<CollectionName> = entries
+        .iter()
+        .map(|entry| entry.schema.name.clone())
+        .collect();
+    let databases: BTreeSet<String> = all.iter().map(|name| name.database.clone()).collect();
+    let databases: Vec<String> = databases.into_iter().collect();
+    let names = select::collections(&options.selection, &all, &databases, None, &archive.uri())?;
+
+    let naming = options
+        .naming
+        .within(cluster.address().database.as_deref())?;
+    let mut targets = Vec::with_capacity(names.len());
+    for entry in entries
+        .iter()
+        .filter(|entry| names.contains(&entry.schema.name))
+    {
+        targets.push(target(archive, entry, cluster, options, &naming)?);
+    }
+    let schemas: Vec<&Collection> = targets.iter().map(|target| &target.entry.schema).collect();
+    select::check_exclusions(&options.selection, &schemas)?;
+    let mut seen = BTreeMap::new();
+    for target in &targets {
+        if let Some(other) = seen.insert(&target.meant.name, &target.entry.schema.name) {
+            return Err(Error::Usage(format!(
+                "{other} and {} would both become {}; give one another name with --rename",
+                target.entry.schema.name, target.meant.name
+            )));
+        }
+    }
+    let mut problems: Vec<String> = targets
+        .iter()
+        .flat_map(|target| {
+            compat::problems(
+                cluster.version(),
+                &target.meant,
+                &target.fields,
+                &target.meant.indexes,
+            )
+        })
+        .collect();
+    problems.extend(
+        targets
+            .iter()
+            .filter_map(|target| hidden_key(cluster, target)),
+    );
+    problems.extend(settle_existing(cluster, options, &mut targets).await?);
+    if !problems.is_empty() {
+        return Err(Error::Incompatible { problems });
+    }
+    Ok(targets)
+}
+
+/// What one collection of the archive becomes.
+fn target<'a>(
+    archive: &Archive,
+    entry: &'a CollectionEntry,
+    cluster: &Cluster,
+    options: &RestoreOptions,
+    naming: &Naming,
+) -> Result<Target<'a>> {
+    let schema = &entry.schema;
+    let mut notes = Vec::new();
+    let selected = select::fields(&options.selection, schema)?;
+    let mut fields = archive.fields(entry)?;
+    fields.retain(|field| selected.iter().any(|wanted| wanted.name == field.name));
+    let carried = |name: &String| fields.iter().any(|field| field.name == *name);
+
+    let mut meant = schema.clone();
+    meant.name = naming.target(&schema.name);
+    // A function is kept where its inputs are; it fills its outputs itself.
+    meant
+        .functions
+        .retain(|function| function.inputs.iter().all(carried));
+    let computed = |name: &String| {
+        meant
+            .functions
+            .iter()
+            .any(|function| function.outputs.contains(name))
+    };
+    meant
+        .fields
+        .retain(|field| carried(&field.name) || computed(&field.name));
+    meant.dynamic = carried(&DYNAMIC_FIELD.to_owned());
+    let left_out: Vec<&str> = schema
+        .fields
+        .iter()
+        .map(|field| field.name.as_str())
+        .filter(|name| meant.field(name).is_none())
+        .chain((schema.dynamic && !meant.dynamic).then_some(DYNAMIC_FIELD))
+        .collect();
+    if !left_out.is_empty() {
+        notes.push(format!("without {}", left_out.join(", ")));
+    }
+    for field in &mut meant.fields {
+        if field.auto_id {
+            field.auto_id = false;
+            notes.push(format!(
+                "the keys of {} are kept, so the server no longer makes new ones",
+                field.name
+            ));
+        }
+    }
+    for field in &mut fields {
+        field.auto_id = false;
+    }
+    if !cluster.version().is_lite_from(3, 0, 0) {
+        for field in &mut meant.fields {
+            notes.extend(limit_text(field));
+        }
+    }
+    settle_indexes(&mut meant, cluster, options.indexes, &mut notes);
+    let partitions: Vec<&Partition> = entry
+        .partitions
+        .iter()
+        .filter(|partition| match &partition.name {
+            Some(name) => {
+                options.selection.partitions.is_empty()
+                    || options.selection.partitions.contains(name)
+            }
+            None => true,
+        })
+        .collect();
+    if !meant.has_partition_key() {
+        // The archive may have a part of the partitions. Also refuses those that it does not have.
+        let exported = |name: &String| {
+            let mut held = entry.partitions.iter();
+            held.any(|partition| partition.name.as_ref() == Some(name))
+        };
+        meant.partitions.retain(exported);
+        let wanted = select::partitions(&options.selection, &meant)?;
+        meant
+            .partitions
+            .retain(|name| wanted.contains(&Some(name.clone())));
+        if !meant
+            .partitions
+            .iter()
+            .any(|name| name == DEFAULT_PARTITION)
+        {
+            meant.partitions.push(DEFAULT_PARTITION.to_owned());
+        }
+    }
+    if options.aliases {
+        for alias in &mut meant.aliases {
+            *alias = naming.alias(&schema.name, alias);
+        }
+    } else {
+        meant.aliases.clear();
+    }
+    Ok(Target {
+        entry,
+        meant,
+        fields,
+        partitions,
+        outcome: Outcome::Created,
+        loads_unindexed: cluster.version().is_lite_from(0, 0, 0),
+        differs: false,
+        notes,
+    })
+}
+
+/// Gives texts the greatest limit where the archive tells none, which all servers but milvus-lite 3 want to know;
+/// milvus-lite 3.2.2 does not tell that of texts in arrays.
+fn limit_text(field: &mut Field) -> Option<String> {
+    let text = Some(DataType::VarChar);
+    if (Some(field.data_type) != text && field.element_type != text)
+        || field.params.contains_key(MAX_LENGTH)
+    {
+        return None;
+    }
+    field
+        .params
+        .insert(MAX_LENGTH.to_owned(), LONGEST_TEXT.to_owned());
+    Some(format!(
+        "texts of {} may have {LONGEST_TEXT} bytes, as the archive tells no limit",
+        field.name
+    ))
+}
+
+/// Decides which indexes the target shall have.
+fn settle_indexes(
+    meant: &mut Collection,
+    cluster: &Cluster,
+    indexes: Indexes,
+    notes: &mut Vec<String>,
+) {
+    let version = cluster.version();
+    let fields = &meant.fields;
+    meant.indexes.retain_mut(|index| {
+        let Some(field) = fields.iter().find(|field| field.name == index.field) else {
+            return false;
+        };
+        if indexes == Indexes::Omit {
+            return false;
+        }
+        if indexes == Indexes::Fallback && !compat::knows_index(version, index) {
+            let was = index.params.remove("index_type").unwrap_or_default();
+            let Some(kind) = compat::substitute(version, field) else {
+                notes.push(format!("the index {was} of {} is left out", index.field));
+                return false;
+            };
+            notes.push(format!("the index {was} of {} becomes {kind}", index.field));
+            index.params.retain(|name, _| name == "metric_type");
+            index
+                .params
+                .insert("index_type".to_owned(), kind.to_owned());
+        }
+        for (name, value) in compat::missing_params(version, index) {
+            notes.push(format!(
+                "the index of {} is built with {name}={value}, as the archive does not tell it",
+                index.field
+            ));
+            index.params.insert(name.to_owned(), value.to_owned());
+        }
+        true
+    });
+}
+
+/// Milvus 2.3.5 takes a row with the greatest key, counts it, and returns it to no query.
+fn hidden_key(cluster: &Cluster, target: &Target) -> Option<String> {
+    let version = cluster.version();
+    let hides = version.is_milvus_from(0, 0, 0) && !version.is_milvus_from(2, 4, 0);
+    let has = target
+        .entry
+        .files()
+        .any(|file| file.last_key == Key::Int(i64::MAX));
+    (hides && has).then(|| {
+        format!(
+            "{}: {version} returns no row whose key is {}, which the archive has; export without it (--filter)",
+            target.meant.name,
+            i64::MAX
+        )
+    })
+}
+
+/// Looks at what the target has under the names, decides what happens to each, and drops aliases that are taken.
+async fn settle_existing(
+    cluster: &Cluster,
+    options: &RestoreOptions,
+    targets: &mut [Target<'_>],
+) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    let mut taken = Vec::new();
+    let databases = cluster.databases().await?;
+    let mut existing = BTreeSet::new();
+    let wanted: BTreeSet<String> = targets
+        .iter()
+        .map(|target| target.meant.name.database.clone())
+        .collect();
+    for database in wanted
+        .iter()
+        .filter(|database| databases.contains(database))
+    {
+        existing.extend(cluster.collections(database).await?);
+    }
+    let coming: BTreeSet<CollectionName> = targets
+        .iter()
+        .map(|target| target.meant.name.clone())
+        .collect();
+    let mut promised = BTreeSet::new();
+    for target in targets.iter_mut() {
+        let name = target.meant.name.clone();
+        let has_database = databases.contains(&name.database);
+        if existing.contains(&name) {
+            match options.if_exists {
+                IfExists::Fail => taken.push(name.to_string()),
+                IfExists::Skip => target.outcome = Outcome::Skipped,
+                IfExists::Replace => target.outcome = Outcome::Replaced,
+                IfExists::Append => {
+                    target.outcome = Outcome::Appended;
+                    problems.extend(append::problems(cluster, target).await?);
+                }
+            }
+        } else if has_database
+            && let Some(owner) = cluster
+                .alias_owner(&name.database, &name.collection)
+                .await?
+        {
+            problems.push(format!(
+                "{name}: is an alias of {owner} in the target; choose another name with --rename"
+            ));
+        }
+        let mut free = Vec::new();
+        for alias in std::mem::take(&mut target.meant.aliases) {
+            let as_name = CollectionName::new(name.database.clone(), alias.clone());
+            let owner = if existing.contains(&as_name) || coming.contains(&as_name) {
+                Some("a collection".to_owned())
+            } else if !promised.insert(as_name) {
+                Some("another collection of this restore".to_owned())
+            } else if has_database {
+                cluster
+                    .alias_owner(&name.database, &alias)
+                    .await?
+                    .filter(|owner| *owner != name.collection)
+            } else {
+                None
+            };
+            match owner {
+                Some(owner) => target.notes.push(format!(
+                    "the alias {alias} is taken by {owner} and was left there"
+                )),
+                None => free.push(alias),
+            }
+        }
+        target.meant.aliases = free;
+    }
+    if !taken.is_empty() {
+        return Err(Error::Exists {
+            what: match taken.as_slice() {
+                [one] => format!("{one} in {}", cluster.server()),
+                all => format!("each of {} in {}", all.join(", "), cluster.server()),
+            },
+            way_out: "choose other names with --rename or --suffix, or say --if-exists skip, append or replace".into(),
+        });
+    }
+    Ok(problems)
+}

@@ -1,0 +1,120 @@
+//! Reading a collection: walk its keys, cut the walk into ranges, fetch the ranges.
+//!
+//! Keys alone are cheap to page through; whole rows are cheap to fetch as bounded ranges without a limit,
+//! while a page of whole rows costs the server `limit` rows of every segment. So the keys are walked first,
+//! and each range then proves itself: it must return exactly the keys that were walked.
+
+mod budget;
+mod completeness;
+mod cut;
+mod fetch;
+mod rows;
+mod snapshot;
+mod walk;
+
+use std::sync::Arc;
+
+use arrow_schema::SchemaRef;
+
+pub use budget::Budget;
+pub use completeness::{Completeness, KeySet, RowsRead, StoredRows, Verdict};
+pub use cut::{Cutter, KeyRange};
+pub use fetch::{Fetched, Piece, RowWidth};
+pub use snapshot::Snapshot;
+pub use walk::Walker;
+
+use crate::columns;
+use crate::error::{Error, Result};
+use crate::milvus::{Cluster, Query};
+use crate::model::{Collection, CollectionName, DataType, Field};
+
+/// A read of all (or the filtered) rows of one partition, or of a collection that is read as one.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    cluster: Cluster,
+    name: CollectionName,
+    partition: Option<String>,
+    fields: Vec<Field>,
+    field_names: Vec<String>,
+    schema: SchemaRef,
+    key: Field,
+    filter: Option<String>,
+    snapshot: Arc<Snapshot>,
+}
+
+impl Scan {
+    /// Plans a read of `fields`, the key among them.
+    pub fn new(
+        cluster: &Cluster,
+        collection: &Collection,
+        partition: Option<&str>,
+        fields: &[Field],
+        filter: Option<&str>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Scan> {
+        let key = collection
+            .primary_key()
+            .ok_or_else(|| Error::Incompatible {
+                problems: vec![format!("{} has no primary key", collection.name)],
+            })?;
+        Ok(Scan {
+            cluster: cluster.clone(),
+            name: collection.name.clone(),
+            partition: partition.map(str::to_owned),
+            field_names: fields.iter().map(|field| field.name.clone()).collect(),
+            schema: columns::arrow_schema(fields)?,
+            fields: fields.to_vec(),
+            key: key.clone(),
+            filter: filter.map(str::to_owned),
+            snapshot: snapshot.clone(),
+        })
+    }
+
+    /// The collection.
+    pub fn collection(&self) -> &CollectionName {
+        &self.name
+    }
+
+    /// The partition; `None` where the collection is read as one.
+    pub fn partition(&self) -> Option<&str> {
+        self.partition.as_deref()
+    }
+
+    /// The columns of the rows.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The fields of the rows, in the order of the columns.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The name of the primary key.
+    pub fn key_field(&self) -> &str {
+        &self.key.name
+    }
+
+    /// Whether keys are texts.
+    fn has_text_keys(&self) -> bool {
+        self.key.data_type == DataType::VarChar
+    }
+
+    fn query<'a>(&'a self, expr: String, fields: &'a [String], limit: Option<u64>) -> Query<'a> {
+        Query {
+            collection: &self.name,
+            partition: self.partition.as_deref(),
+            expr: crate::milvus::expr::and(self.filter.as_deref(), expr),
+            fields,
+            limit,
+            timestamp: self.snapshot.read_at(),
+        }
+    }
+
+    fn incomplete(&self, reason: impl Into<String>) -> Error {
+        Error::Incomplete {
+            collection: self.name.clone(),
+            reason: reason.into(),
+        }
+    }
+}

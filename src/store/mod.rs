@@ -1,0 +1,77 @@
+//! Where archives live: one trait, one file a kind of store.
+
+mod local;
+mod open;
+
+use std::fmt;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::{Error, Result};
+
+pub use local::LocalStore;
+pub use open::{open, split_archive};
+
+/// A place that holds objects under slash-separated paths, such as a folder.
+///
+/// What callers may rely on:
+/// - an object is visible whole or not at all: nothing shows before [`ObjectWriter::finish`] returns, and
+///   once it has returned, the object is durable;
+/// - an object is created once: `finish` fails with [`crate::Error::Exists`] where the path is taken, and
+///   of several writers of one path exactly one succeeds;
+/// - a missing object is [`crate::Error::Missing`], everything else [`crate::Error::Store`];
+/// - paths are relative, use `/`, and hold no `..` and no empty part, else [`crate::Error::Usage`];
+/// - an object is never a folder as well: there is nothing below the path of an object.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug {
+    /// The store's own address, without a trailing slash, as a user would type it.
+    fn uri(&self) -> String;
+
+    /// Begins an object.
+    async fn create(&self, path: &str) -> Result<Box<dyn ObjectWriter>>;
+
+    /// Reads an object whole.
+    async fn read(&self, path: &str) -> Result<Bytes>;
+
+    /// Reads bytes `range` of an object; a range that reaches past the end is an error.
+    async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes>;
+
+    /// The object's size in bytes.
+    async fn size(&self, path: &str) -> Result<u64>;
+
+    /// The names directly below a path ("" is the store itself), sorted; folders end in `/`.
+    /// A path that does not exist has none.
+    async fn list(&self, path: &str) -> Result<Vec<String>>;
+
+    /// Removes an object; one that is not there is no error.
+    async fn remove(&self, path: &str) -> Result<()>;
+
+    /// Removes all objects below a path, and the path itself; one that is not there is no error.
+    async fn remove_all(&self, path: &str) -> Result<()>;
+}
+
+/// An object that is being written. Dropped without [`ObjectWriter::finish`], it leaves nothing.
+#[async_trait]
+pub trait ObjectWriter: Send {
+    /// Appends bytes.
+    async fn write(&mut self, bytes: Bytes) -> Result<()>;
+
+    /// Makes the object durable and visible under its path, if no other has taken it.
+    async fn finish(self: Box<Self>) -> Result<()>;
+}
+
+/// Refuses paths that are not plain relative ones; "" is refused, too.
+fn check_path(path: &str) -> Result<()> {
+    let plain = path
+        .split('/')
+        .all(|part| !part.is_empty() && part != "." && part != ".." && !part.contains('\0'));
+    if plain {
+        Ok(())
+    } else {
+        Err(Error::Usage(format!(
+            "{path:?} is no path in a store: give a relative path without `..`"
+        )))
+    }
+}

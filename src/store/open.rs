@@ -1,0 +1,145 @@
+//! From what a user types to a store.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+
+use super::{LocalStore, Store};
+use crate::{Error, Result};
+
+/// Opens the store that `uri` names: a folder's path or `file://` URL. Touches nothing yet.
+pub fn open(uri: &str) -> Result<Arc<dyn Store>> {
+    Ok(Arc::new(LocalStore::new(folder(uri)?)))
+}
+
+/// Splits the address of an archive into its store's and its name: `backups/prod` → (`backups`, `prod`).
+pub fn split_archive(uri: &str) -> Result<(String, String)> {
+    let no_name = || {
+        Error::Usage(format!(
+            "{uri:?} names no archive: give a store, a slash and the archive's name"
+        ))
+    };
+    let (scheme, path) = match uri.split_once("://") {
+        Some((scheme, path)) => (format!("{scheme}://"), path),
+        None => (String::new(), uri),
+    };
+    let path = path.trim_end_matches('/');
+    let (store, name) = match path.rsplit_once('/') {
+        // The root folder keeps its slash.
+        Some(("", name)) => ("/", name),
+        Some((store, name)) => (store, name),
+        // Behind a scheme the first part is a bucket, not an archive.
+        None if scheme.is_empty() => (".", path),
+        None => return Err(no_name()),
+    };
+    if name.is_empty() || name == "." || name == ".." {
+        return Err(no_name());
+    }
+    let name = if scheme == "file://" {
+        decode(uri, name)?
+    } else {
+        name.to_owned()
+    };
+    Ok((format!("{scheme}{store}"), name))
+}
+
+fn folder(uri: &str) -> Result<String> {
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        if uri.is_empty() {
+            return Err(Error::Usage(
+                "the store's address is empty: give a folder".to_owned(),
+            ));
+        }
+        return Ok(uri.to_owned());
+    };
+    match scheme {
+        "file" => {
+            let path = rest.strip_prefix("localhost").unwrap_or(rest);
+            if !path.starts_with('/') {
+                return Err(Error::Usage(format!(
+                    "{uri:?} names a host: a file URL has three slashes, as in file:///srv/backups"
+                )));
+            }
+            decode(uri, path)
+        }
+        "s3" | "az" | "gs" => Err(Error::Usage(format!(
+            "{uri}: this version of milvault knows folders only, no {scheme}:// stores; \
+             give a folder, and copy the archive with the provider's own tool"
+        ))),
+        _ => Err(Error::Usage(format!(
+            "{uri:?} is no store: {scheme}:// is unknown; give a folder's path or a file:// URL"
+        ))),
+    }
+}
+
+fn decode(uri: &str, text: &str) -> Result<String> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(|text| text.into_owned())
+        .map_err(|_| Error::Usage(format!("{uri:?} does not decode to UTF-8")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn split(uri: &str) -> (String, String) {
+        split_archive(uri).unwrap()
+    }
+
+    fn pair(store: &str, name: &str) -> (String, String) {
+        (store.to_owned(), name.to_owned())
+    }
+
+    #[test]
+    fn an_archive_is_a_store_and_a_name() {
+        assert_eq!(split("backups/prod"), pair("backups", "prod"));
+        assert_eq!(split("/srv/backups/prod/"), pair("/srv/backups", "prod"));
+        assert_eq!(split("prod"), pair(".", "prod"));
+        assert_eq!(split("/prod"), pair("/", "prod"));
+        assert_eq!(split("s3://bucket/a/prod"), pair("s3://bucket/a", "prod"));
+        assert_eq!(split("s3://bucket/prod"), pair("s3://bucket", "prod"));
+        assert_eq!(
+            split("file:///srv/a%20b"),
+            pair("file:///srv", "a b").clone()
+        );
+        assert_eq!(split("file:///prod"), pair("file:///", "prod"));
+    }
+
+    #[test]
+    fn an_address_without_a_name_is_refused() {
+        for uri in [
+            "",
+            "/",
+            "s3://bucket",
+            "s3://bucket/",
+            "file://",
+            "..",
+            "a/..",
+        ] {
+            assert!(matches!(split_archive(uri), Err(Error::Usage(_))), "{uri}");
+        }
+    }
+
+    #[test]
+    fn clouds_are_refused_by_name() {
+        for uri in ["s3://bucket/prefix", "az://container", "gs://bucket"] {
+            let error = open(uri).unwrap_err();
+            assert!(matches!(error, Error::Usage(_)));
+            assert!(error.to_string().contains("folders only"), "{error}");
+        }
+        assert!(matches!(open("ftp://host/x"), Err(Error::Usage(_))));
+        assert!(matches!(open("file://host/x"), Err(Error::Usage(_))));
+        assert!(matches!(open(""), Err(Error::Usage(_))));
+    }
+
+    #[test]
+    fn folders_and_file_urls_open() {
+        assert_eq!(open("backups/").unwrap().uri(), "backups");
+        assert_eq!(
+            open("file:///srv/my%20backups").unwrap().uri(),
+            "/srv/my backups"
+        );
+    }
+}

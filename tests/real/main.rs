@@ -1,0 +1,22 @@
+//! Tests against real servers, which are installed and started on first use (see `tests/servers/`).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_input;
+mod changes;
+mod comparison;
+mod databases;
+mod determinism;
+mod existing;
+mod faults;
+mod lite;
+mod parquet;
+mod refusals;
+mod round_trips;
+mod scenarios;
+mod security;
+mod selection;
+mod servers;
+mod writes;

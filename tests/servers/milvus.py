@@ -1,0 +1,142 @@
+"""Milvus 2.3.5, all in one process, as the `milvus` package carries it.
+
+Several run side by side: every port is chosen here, including those of the embedded etcd.
+"""
+
+import lzma
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+
+import process
+import venvs
+
+# Settings are given as environment variables, which override milvus.yaml. Milvus finds a key whatever its
+# case and underscores: PROXY_PORT is proxy.port.
+ROLES = ["ROOTCOORD", "DATACOORD", "QUERYCOORD", "DATANODE", "QUERYNODE", "INDEXNODE"]
+
+
+def start(folder, log, auth=False, tls=None):
+    """Starts a server with its data in `folder`; gives the process and its port. `tls` is 1 or 2 (mutual)."""
+    package = installed()
+    binaries = unpacked(package)
+    folder.mkdir(parents=True, exist_ok=True)
+    certificates = make_certificates(folder) if tls else None
+    # Two that start at once could pick the same ports.
+    with venvs.Locked("milvus-start"):
+        for _ in range(3):
+            child, port = attempt(folder, log, package, binaries, auth, tls, certificates)
+            if child:
+                return child, port
+    raise RuntimeError(f"Milvus did not start:\n{process.tail(log)}")
+
+
+def attempt(folder, log, package, binaries, auth, tls, certificates):
+    proxy, internal, metrics, http, client, peer, *roles = process.free_ports(6 + len(ROLES))
+    configs = folder / "configs"
+    configs.mkdir(exist_ok=True)
+    template = (package / "config.yaml.template").read_text()
+    # What the template leaves open is set below; its defaults are never used.
+    (configs / "milvus.yaml").write_text(re.sub(r"\{\{ *\w+(?:\(\w+\))?(?:: *(.*?))? *\}\}", r"\1", template))
+    shutil.copy(package / "glog.conf", configs)
+    etcd = configs / "etcd.yaml"
+    etcd.write_text(
+        f"name: default\n"
+        f"data-dir: {folder}/data/etcd\n"
+        f"listen-client-urls: http://127.0.0.1:{client}\n"
+        f"advertise-client-urls: http://127.0.0.1:{client}\n"
+        f"listen-peer-urls: http://127.0.0.1:{peer}\n"
+        f"initial-advertise-peer-urls: http://127.0.0.1:{peer}\n"
+        f"initial-cluster: default=http://127.0.0.1:{peer}\n"
+    )
+    (folder / "logs").mkdir(exist_ok=True)
+    settings = {
+        "DEPLOY_MODE": "STANDALONE",
+        "METRICS_PORT": metrics,
+        "MILVUS_RUN_DIR": folder / "run",
+        "LD_LIBRARY_PATH": binaries,
+        "MILVUSCONF": configs,
+        "ETCD_CONFIG_PATH": etcd,
+        "ETCD_DATA_DIR": folder / "data/etcd",
+        "ETCD_ENDPOINTS": f"127.0.0.1:{client}",
+        "ETCD_LOG_PATH": folder / "logs/etcd.log",
+        "ETCD_LOG_LEVEL": "warn",
+        "LOCALSTORAGE_PATH": folder / "data",
+        "ROCKSMQ_PATH": folder / "data/rocksmq",
+        "LOG_LEVEL": "warn",
+        "LOG_FILE_ROOTPATH": "",
+        "PROXY_PORT": proxy,
+        "PROXY_INTERNALPORT": internal,
+        "PROXY_IP": "127.0.0.1",
+        "COMMON_SECURITY_AUTHORIZATIONENABLED": str(auth).lower(),
+    }
+    for role, port in zip(ROLES, roles):
+        settings[f"{role}_PORT"] = port
+        settings[f"{role}_IP"] = "127.0.0.1"
+    if tls:
+        settings["COMMON_SECURITY_TLSMODE"] = tls
+        settings["TLS_SERVERPEMPATH"] = certificates / "server.pem"
+        settings["TLS_SERVERKEYPATH"] = certificates / "server.key"
+        settings["TLS_CAPEMPATH"] = certificates / "ca.pem"
+        # With TLS, gRPC does not share its port with the REST interface.
+        settings["PROXY_HTTP_PORT"] = http
+    env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
+    child = process.start([binaries / "milvus", "run", "standalone"], log, cwd=folder, env=env)
+    if process.wait_until(lambda: healthy(metrics) and process.answers(proxy), child, 180):
+        return child, proxy
+    process.stop(child, 5)
+    return None, None
+
+
+def healthy(port):
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return b"OK" in answer.read()
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def installed():
+    """The package's data folder."""
+    (data,) = venvs.environment("test-milvus-2.3.5").glob("lib/python3*/site-packages/milvus/data")
+    return data
+
+
+def unpacked(package):
+    """The binaries, unpacked once for all servers (250 MB)."""
+    folder = venvs.cache() / "test-milvus-2.3.5" / "unpacked"
+    with venvs.Locked("milvus-unpack"):
+        if not (folder / ".complete").exists():
+            folder.mkdir(exist_ok=True)
+            for packed in (package / "bin").glob("*.lzma"):
+                target = folder / packed.name.removesuffix(".lzma")
+                with lzma.open(packed) as source, open(target, "wb") as out:
+                    shutil.copyfileobj(source, out, 1 << 20)
+                target.chmod(0o755)
+            (folder / ".complete").touch()
+    return folder
+
+
+def make_certificates(folder):
+    """A CA, and certificates of a server named localhost and of a client, in `folder/certificates`."""
+    made = folder / "certificates"
+    made.mkdir(exist_ok=True)
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], cwd=made, check=True, capture_output=True)
+
+    openssl(*"req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=milvault-test-ca".split(),
+            *"-keyout ca.key -out ca.pem".split(), "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
+    (made / "extensions").write_text(
+        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
+        "extendedKeyUsage=serverAuth,clientAuth\n"
+    )
+    for name in ("server", "client"):
+        openssl(*f"req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {name}.key -out {name}.csr".split())
+        openssl(*f"x509 -req -days 3650 -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial".split(),
+                *f"-extfile extensions -out {name}.pem".split())  # fmt: skip
+    return pathlib.Path(made)

@@ -1,0 +1,71 @@
+#!/usr/bin/env python3
+"""Starts a real server for tests, and stops it when stdin closes.
+
+    serve.py milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2]
+    serve.py python
+
+Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some.
+With --auth the only user is root:Milvus. With --tls the server's certificate is for localhost and 127.0.0.1; 2 wants
+one of the client, too. Its data is in DIR, which is removed at the end if it was made here.
+
+`python` prints the path of a Python that has pymilvus, pyarrow and duckdb.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import signal
+import sys
+import tempfile
+
+import lite
+import milvus
+import process
+import venvs
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("server", choices=["milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "python"])
+    parser.add_argument("--dir", type=pathlib.Path)
+    parser.add_argument("--auth", action="store_true")
+    parser.add_argument("--tls", type=int, choices=[1, 2])
+    args = parser.parse_args()
+    if args.server == "python":
+        print(venvs.python(venvs.environment("test-pymilvus")))
+        return
+    if args.server != "milvus-2.3.5" and (args.auth or args.tls):
+        parser.error("milvus-lite knows neither passwords nor TLS")
+
+    made = args.dir is None or not args.dir.exists()
+    folder = (args.dir or pathlib.Path(tempfile.mkdtemp(prefix="milvault-server-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "server.log"
+    # SystemExit, so that the server is stopped below.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    child = None
+    try:
+        if args.server == "milvus-2.3.5":
+            child, port = milvus.start(folder, log, args.auth, args.tls)
+        else:
+            child, port = lite.start(args.server.removeprefix("lite-"), folder, log)
+        ready = {"address": f"127.0.0.1:{port}", "pid": child.pid, "log": str(log)}
+        if args.tls:
+            ready["certificates"] = str(folder / "certificates")
+        print(json.dumps(ready), flush=True)
+        # Whatever ends the test process also closes this pipe.
+        while os.read(0, 4096):
+            pass
+    finally:
+        if child:
+            process.stop(child, 10)
+            # Milvus leaves this behind, wherever its data is.
+            pathlib.Path(f"/tmp/milvus/server_id_{child.pid}").unlink(missing_ok=True)
+        if made:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()
