@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::model::{CollectionName, DEFAULT_DATABASE};
 
 impl Cluster {
-    /// The databases of the server: `default` alone where it has none (before 2.2.9, milvus-lite 2.x).
+    /// The databases of the server, sorted by name: `default` alone where it has none (before 2.2.9, milvus-lite
+    /// 2.x). Milvus 2.3.5 itself lists them in another order each time.
     pub async fn databases(&self) -> Result<Vec<String>> {
         let answer = self
             .call(
@@ -28,7 +29,10 @@ impl Cluster {
             )
             .await;
         match answer {
-            Ok(answer) => Ok(answer.db_names),
+            Ok(mut answer) => {
+                answer.db_names.sort();
+                Ok(answer.db_names)
+            }
             Err(Error::Unsupported { .. }) => Ok(vec![DEFAULT_DATABASE.to_owned()]),
             Err(error) => Err(error),
         }

@@ -22,6 +22,8 @@ pub struct KeyRange {
     pub after: Option<Key>,
     /// The keys that were walked, ascending; never empty.
     pub keys: KeyColumn,
+    /// Whether some of the keys were counted and not seen.
+    pub counted: bool,
 }
 
 impl KeyRange {
@@ -44,6 +46,8 @@ pub struct Cutter {
     mask: u64,
     after: Option<Key>,
     pending: Option<KeyColumn>,
+    /// Whether some of `pending` were counted and not seen.
+    counted: bool,
     /// How many of `pending` have been looked at.
     seen: usize,
 }
@@ -61,12 +65,20 @@ impl Cutter {
             mask: spread - 1,
             after: None,
             pending: None,
+            counted: false,
             seen: 0,
         }
     }
 
-    /// Adds keys, and gives the ranges that are complete. `can_end` tells keys at which a range may end.
-    pub fn push(&mut self, page: KeyColumn, can_end: impl Fn(&Key) -> bool) -> Vec<KeyRange> {
+    /// Adds keys, and gives the ranges that are complete. `counted` tells that the keys were counted and not seen,
+    /// `can_end` at which of them a range may end.
+    pub fn push(
+        &mut self,
+        page: KeyColumn,
+        counted: bool,
+        can_end: impl Fn(&Key) -> bool,
+    ) -> Vec<KeyRange> {
+        self.counted |= counted;
         match &mut self.pending {
             Some(pending) => pending.append(page),
             None => self.pending = Some(page),
@@ -74,6 +86,8 @@ impl Cutter {
         let mut ranges = Vec::new();
         while let Some(range) = self.next_range(&can_end) {
             ranges.push(range);
+            // No range ended before this page, so all that is left is of it.
+            self.counted = counted;
         }
         ranges
     }
@@ -84,6 +98,7 @@ impl Cutter {
         Some(KeyRange {
             after: self.after,
             keys,
+            counted: self.counted,
         })
     }
 
@@ -108,7 +123,11 @@ impl Cutter {
         let after = std::mem::replace(&mut self.after, pending.key(end - 1));
         self.pending = Some(rest);
         self.seen = 0;
-        Some(KeyRange { after, keys })
+        Some(KeyRange {
+            after,
+            keys,
+            counted: self.counted,
+        })
     }
 }
 
@@ -144,7 +163,7 @@ mod tests {
         let mut cutter = cutter();
         let mut ranges = Vec::new();
         for page in keys.chunks(page) {
-            ranges.extend(cutter.push(KeyColumn::Int(page.to_vec()), |_| true));
+            ranges.extend(cutter.push(KeyColumn::Int(page.to_vec()), false, |_| true));
         }
         ranges.extend(cutter.finish());
         for pair in ranges.windows(2) {
@@ -168,6 +187,32 @@ mod tests {
         assert_eq!(whole.concat(), keys);
         for range in &whole[..whole.len() - 1] {
             assert!((50..=200).contains(&range.len()), "{}", range.len());
+        }
+    }
+
+    #[test]
+    fn only_ranges_with_counted_keys_are_told_as_counted() {
+        let mut cutter = cutter();
+        let mut ranges = Vec::new();
+        for (page, counted) in [
+            (0..1_000, false),
+            (1_000..2_000, true),
+            (2_000..3_000, false),
+        ] {
+            let keys = KeyColumn::Int(page.collect());
+            ranges.extend(cutter.push(keys, counted, |_| true));
+        }
+        ranges.extend(cutter.finish());
+        for range in &ranges {
+            let (Some(Key::Int(first)), Some(Key::Int(last))) = (range.first(), range.last())
+            else {
+                unreachable!()
+            };
+            assert_eq!(
+                range.counted,
+                last >= 1_000 && first < 2_000,
+                "{first}..={last}"
+            );
         }
     }
 

@@ -41,10 +41,16 @@ impl Scan {
                 let Some(cutter) = &mut walk.cutter else {
                     return Ok(None);
                 };
-                match walk.walker.next_page().await? {
+                let leapt = walk.walker.leap().await?;
+                let counted = leapt.is_some();
+                let keys = match leapt {
+                    Some(keys) => Some(keys),
+                    None => walk.walker.next_page().await?,
+                };
+                match keys {
                     Some(keys) => walk
                         .ready
-                        .extend(cutter.push(keys, |key| self.can_name(key))),
+                        .extend(cutter.push(keys, counted, |key| self.can_name(key))),
                     None => walk
                         .ready
                         .extend(walk.cutter.take().and_then(Cutter::finish)),

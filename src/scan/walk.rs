@@ -1,6 +1,7 @@
 //! Paging through keys.
 
 use super::Scan;
+use super::leap::Stride;
 use crate::columns::KeyColumn;
 use crate::error::{Error, Result};
 use crate::milvus::LARGEST_PAGE;
@@ -12,13 +13,14 @@ const PAGES_BEFORE_GROWTH: u32 = 8;
 
 /// A walk over the keys of a scan, in ascending order.
 pub struct Walker<'a> {
-    scan: &'a Scan,
-    after: Option<Key>,
+    pub(super) scan: &'a Scan,
+    pub(super) after: Option<Key>,
     to: Option<Key>,
     limit: u64,
     calm: u32,
     /// Whether larger pages are asked for, because no key of a whole page can be named.
     growing: bool,
+    pub(super) stride: Stride,
     done: bool,
 }
 
@@ -37,6 +39,7 @@ impl Scan {
             limit: LARGEST_PAGE,
             calm: 0,
             growing: false,
+            stride: Stride::new(),
             done: false,
         }
     }
@@ -85,9 +88,15 @@ impl Walker<'_> {
             let keys = keys.slice(0..keep);
             self.after = keys.key(keep - 1);
             self.growing = false;
+            self.stride.saw(&keys);
             self.grow();
             return Ok(Some(keys));
         }
+    }
+
+    /// Whether all keys have been walked.
+    pub(super) fn ended(&self) -> bool {
+        self.done
     }
 
     /// Asks for a page; `None` where it must be asked for again: it was too large, or of another moment.

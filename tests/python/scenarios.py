@@ -201,6 +201,17 @@ def duplicates(server):
     return Scenario([key(), ("number", "INT64", {}), floats()], steps, FLAT, {DEFAULT: rows})
 
 
+def in_a_row(server):
+    """120,000 keys in a row, but for one that is missing; another is there twice, so that counts tell of no gap."""
+    only(server, "milvus-2.3.5")
+    dim, missing, twice = 8, 50_000, 60_000
+    vectors = values.plain_vectors(0, 120_000, dim, 3)
+    rows = [{"id": row, "vector": vectors[row]} for row in range(120_000) if row != missing]
+    again = [row for row in rows if row["id"] == twice]
+    steps = [("insert", DEFAULT, rows), ("insert", DEFAULT, again)]
+    return Scenario([key(), floats(dim)], steps, FLAT, {DEFAULT: rows}, page=10_000)
+
+
 def wide(server):
     """Rows of 192 KiB: 400 of them are more than an answer may hold."""
     dim = 32_768
@@ -285,6 +296,6 @@ def only(server, *known):
 
 SCENARIOS = {
     made.__name__: made
-    for made in (every_type, nullable, binary_vector, big, hard_text_keys, hard_int_keys, highest_int_key, duplicates, wide, many_files, partitioned,
+    for made in (every_type, nullable, binary_vector, big, hard_text_keys, hard_int_keys, highest_int_key, duplicates, in_a_row, wide, many_files, partitioned,
                  partition_key, deleted, auto_id, empty, unindexed, not_loaded)
 }  # fmt: skip

@@ -1,6 +1,6 @@
 //! Out of one server and into another: every row is there afterwards, bit for bit, and everything about it.
 
-use milvault::archive::Selection;
+use milvault::archive::{Drift, Selection};
 use milvault::restore::{Indexes, Outcome};
 use serde_json::{Value, json};
 
@@ -12,13 +12,14 @@ use crate::support::vault::{
 };
 
 /// Everything that Milvus 2.3.5 holds and shows.
-const OF_MILVUS_235: [&str; 14] = [
+const OF_MILVUS_235: [&str; 15] = [
     "every_type",
     "binary_vector",
     "big",
     "hard_text_keys",
     "hard_int_keys",
     "duplicates",
+    "in_a_row",
     "wide",
     "partitioned",
     "partition_key",
@@ -55,6 +56,7 @@ async fn all_that_milvus_2_3_holds_comes_back_on_another_one() {
     let vault = Vault::new();
     let cluster = connect(source).await;
     let archive = vault.export(&cluster, "all", &database("all")).await;
+    assert_eq!(archive.manifest().consistency.drift, Drift::default());
     let now = python::definitions(source, "all", &OF_MILVUS_235);
     python::assert_same(&now, &before, "the source");
 
