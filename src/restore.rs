@@ -1,4 +1,4 @@
-//! Restore: an archive into a live cluster.
+//! Restore: an archive into a live cluster, or what is read of another one meanwhile.
 //!
 //! Plan and check everything, check the archive's bytes, then per collection: create, compare with what was
 //! meant, insert, flush, build indexes, load, count, and name aliases.
@@ -8,6 +8,7 @@ mod make;
 mod plan;
 mod rows;
 mod skip;
+mod source;
 
 use std::collections::BTreeSet;
 
@@ -21,6 +22,8 @@ use crate::naming::Naming;
 use crate::progress::Context;
 use crate::scan::Budget;
 use crate::together::each;
+
+pub(crate) use source::{Live, Source};
 
 /// How many collections are restored at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
@@ -93,7 +96,7 @@ pub struct RestoredCollection {
     pub target: CollectionName,
     /// What was done.
     pub outcome: Outcome,
-    /// Rows that were written.
+    /// Rows that were written, or would be.
     pub rows: u64,
     /// Indexes that were built.
     pub indexes: usize,
@@ -130,11 +133,23 @@ pub async fn restore(
     options: &RestoreOptions,
     ctx: &Context,
 ) -> Result<RestoreReport> {
-    let targets = plan::plan(archive, cluster, options).await?;
-    if options.verify {
+    restore_from(&Source::Archive(archive), cluster, options, ctx).await
+}
+
+/// The same, from an archive or from a live cluster.
+pub(crate) async fn restore_from(
+    source: &Source<'_>,
+    cluster: &Cluster,
+    options: &RestoreOptions,
+    ctx: &Context,
+) -> Result<RestoreReport> {
+    let targets = plan::plan(source, cluster, options).await?;
+    if let Source::Archive(archive) = source
+        && options.verify
+    {
         let chosen: BTreeSet<&CollectionName> = targets
             .iter()
-            .map(|target| &target.entry.schema.name)
+            .map(|target| &target.origin.schema().name)
             .collect();
         let wanted = |name: &CollectionName| chosen.contains(name);
         let checking = verify_collections(archive, ctx, options.jobs, &wanted);
@@ -159,10 +174,17 @@ pub async fn restore(
         }
     }
     if options.dry_run {
-        let collections = targets
-            .into_iter()
-            .map(|target| describe(target, options))
-            .collect();
+        let mut collections = Vec::with_capacity(targets.len());
+        for mut target in targets {
+            let counting = target.origin.count();
+            match ctx.until_stopped("counting rows", counting).await? {
+                Some(rows) => target.rows = rows,
+                None => target
+                    .notes
+                    .push("the source cannot count its rows".to_owned()),
+            }
+            collections.push(describe(target, options));
+        }
         return Ok(RestoreReport {
             collections,
             dry_run: true,
@@ -184,11 +206,16 @@ pub async fn restore(
         async move {
             match target.outcome {
                 Outcome::Skipped => skip::compare_counts(cluster, &mut target).await?,
-                Outcome::Appended => {
-                    append::append(archive, cluster, &mut target, limits, &ctx).await?
-                }
-                Outcome::Created | Outcome::Replaced => {
-                    make::make(archive, cluster, &mut target, options, limits, &ctx).await?;
+                Outcome::Appended | Outcome::Created | Outcome::Replaced => {
+                    // First: what cannot be read must not cost what is replaced.
+                    let feed = target.origin.open(&ctx).await?;
+                    let filled = if target.outcome == Outcome::Appended {
+                        append::append(&feed, cluster, &mut target, limits, &ctx).await
+                    } else {
+                        make::make(&feed, cluster, &mut target, options, limits, &ctx).await
+                    };
+                    feed.close(&ctx).await;
+                    filled?;
                 }
             }
             Ok(describe(target, options))
@@ -242,15 +269,15 @@ fn loads(target: &plan::Target<'_>, options: &RestoreOptions) -> bool {
         .peekable();
     let can = target.loads_unindexed
         || (vectors.peek().is_some() && vectors.all(|field| indexed(&field.name)));
-    target.entry.schema.load.loaded && options.load && options.indexes != Indexes::Omit && can
+    target.origin.schema().load.loaded && options.load && options.indexes != Indexes::Omit && can
 }
 
 fn describe(target: plan::Target<'_>, options: &RestoreOptions) -> RestoredCollection {
     let wrote = target.outcome != Outcome::Skipped;
     let made = matches!(target.outcome, Outcome::Created | Outcome::Replaced);
     RestoredCollection {
-        source: target.entry.schema.name.clone(),
-        rows: if wrote { target.rows() } else { 0 },
+        source: target.origin.schema().name.clone(),
+        rows: if wrote { target.rows } else { 0 },
         indexes: if made { target.meant.indexes.len() } else { 0 },
         loaded: made && loads(&target, options),
         aliases: if made {

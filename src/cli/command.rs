@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use super::{compare, completions, demo, export, ls, man, restore, show, verify};
+use super::{compare, completions, demo, export, ls, man, migrate, restore, show, verify};
 
 const AFTER_HELP: &str = "\
 A CLUSTER is http[s]://[user:password@]host[:port][/database], or the path of a milvus-lite database (a name \
@@ -63,6 +63,8 @@ pub enum Command {
     Export(export::Arguments),
     /// Restore collections of an archive into a cluster
     Restore(restore::Arguments),
+    /// Migrate collections of a cluster into another, with no archive in between
+    Migrate(migrate::Arguments),
     /// Check every byte and every row of an archive, without any server
     Verify(verify::Arguments),
     /// Compare the collections of two places, each a cluster or an archive

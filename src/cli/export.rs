@@ -206,16 +206,18 @@ fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
         units::count(result.collections as u64, "collection"),
         units::bytes(result.bytes),
         units::time(start.elapsed()),
-        moment(&manifest.consistency),
+        moment(&manifest.consistency, "the export"),
     )
 }
 
-/// To which moment the rows of an archive belong, as a sentence.
-pub fn moment(consistency: &Consistency) -> String {
+/// To which moment the rows of an export, or of another `work`, belong, as a sentence.
+pub fn moment(consistency: &Consistency, work: &str) -> String {
     let drift = consistency.drift;
     let how = match consistency.mode {
-        Mode::Snapshot => "All reads were pinned to one moment",
-        Mode::Walk => "The keys that were walked are the export; this server pins no moment",
+        Mode::Snapshot => "All reads were pinned to one moment".to_owned(),
+        Mode::Walk => {
+            format!("The keys that were walked are {work}; this server pins no moment")
+        }
     };
     if drift.ranges_rewalked == 0 {
         return format!("{how}; no keys came or went meanwhile.");

@@ -8,6 +8,7 @@ mod exit;
 mod export;
 mod ls;
 mod man;
+mod migrate;
 mod options;
 mod output;
 mod place;
@@ -78,6 +79,7 @@ async fn dispatch(command: Command, session: &Session) -> Result<Finish> {
     match command {
         Command::Export(arguments) => export::run(arguments, session).await,
         Command::Restore(arguments) => restore::run(arguments, session).await,
+        Command::Migrate(arguments) => migrate::run(arguments, session).await,
         Command::Verify(arguments) => verify::run(arguments, session).await,
         Command::Compare(arguments) => compare::run(arguments, session).await,
         Command::Ls(arguments) => ls::run(arguments, session).await,

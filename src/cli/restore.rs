@@ -2,22 +2,20 @@
 
 use std::time::Instant;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use milvault::Result;
 use milvault::archive::{Archive, Selection};
 use milvault::compare::{CompareOptions, Comparison, Side, compare};
 use milvault::naming::Naming;
 use milvault::readable::ReadAccess;
-use milvault::restore::{
-    IfExists, Indexes, Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore,
-};
+use milvault::restore::{Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore};
 use serde::Serialize;
 
 use super::compare::differences;
 use super::exit::Finish;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
-    WorkArguments, selection,
+    WorkArguments, WritingArguments, selection,
 };
 use super::place::Connected;
 use super::{Session, output, place, units};
@@ -39,21 +37,8 @@ pub struct Arguments {
     #[command(flatten)]
     naming: NamingArguments,
 
-    /// What to do where the target has a collection of the name
-    #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
-    if_exists: OnConflict,
-
-    /// Build no indexes, and load nothing
-    #[arg(long, conflicts_with = "index_fallback")]
-    no_index: bool,
-
-    /// Build another index where the target does not know the type of one
-    #[arg(long)]
-    index_fallback: bool,
-
-    /// Make no aliases
-    #[arg(long)]
-    no_aliases: bool,
+    #[command(flatten)]
+    writing: WritingArguments,
 
     /// Load nothing
     #[arg(long)]
@@ -79,19 +64,6 @@ pub struct Arguments {
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
-}
-
-/// What to do where the target has a collection of the name.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum OnConflict {
-    /// Stop before anything is touched
-    Fail,
-    /// Leave that collection as it is
-    Skip,
-    /// Add the rows; one whose key its partition has replaces it
-    Append,
-    /// Drop that collection first
-    Replace,
 }
 
 /// What a restore has done.
@@ -203,18 +175,9 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
             &FilterArgument::default(),
         ),
         naming,
-        if_exists: match arguments.if_exists {
-            OnConflict::Fail => IfExists::Fail,
-            OnConflict::Skip => IfExists::Skip,
-            OnConflict::Append => IfExists::Append,
-            OnConflict::Replace => IfExists::Replace,
-        },
-        indexes: match (arguments.no_index, arguments.index_fallback) {
-            (true, _) => Indexes::Omit,
-            (false, true) => Indexes::Fallback,
-            (false, false) => Indexes::Keep,
-        },
-        aliases: !arguments.no_aliases,
+        if_exists: arguments.writing.if_exists(),
+        indexes: arguments.writing.indexes(),
+        aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
         verify: !arguments.no_verify,
         dry_run: arguments.dry_run,
@@ -224,11 +187,7 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
 }
 
 fn summary(result: &Restored, start: Instant) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    for one in result.collections {
-        lines.push(collection(one, result.dry_run));
-        lines.extend(one.notes.iter().map(|note| format!("  {note}")));
-    }
+    let mut lines = collections(result.collections, result.dry_run);
     let what = format!(
         "{} of {}",
         units::count(result.rows, "row"),
@@ -250,6 +209,16 @@ fn summary(result: &Restored, start: Instant) -> String {
         lines.push(differences(found, &result.archive, result.target));
     }
     lines.join("\n")
+}
+
+/// A line on each collection, with its notes.
+pub fn collections(all: &[RestoredCollection], dry_run: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in all {
+        lines.push(collection(one, dry_run));
+        lines.extend(one.notes.iter().map(|note| format!("  {note}")));
+    }
+    lines
 }
 
 /// One line on one collection.

@@ -55,7 +55,7 @@ fn head(manifest: &Manifest) -> Vec<(&'static str, String)> {
                 manifest.tool.name, manifest.tool.version, manifest.format
             ),
         ),
-        ("consistency", moment(&manifest.consistency)),
+        ("consistency", moment(&manifest.consistency, "the export")),
     ];
     if let Some(timestamp) = manifest.consistency.timestamp {
         head.push(("timestamp", timestamp.to_string()));

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{ExportOptions, Plan, plan};
+use super::ExportOptions;
 use crate::archive::ArchiveWriter;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, Field};
 use crate::progress::Context;
 use crate::readable;
-use crate::scan::Completeness;
+use crate::reading::{Plan, plan};
 use crate::store::Store;
 use crate::together::each;
 
@@ -86,12 +86,8 @@ async fn rows_of(
     plan: &Plan,
     filter: Option<&str>,
 ) -> Result<(Option<u64>, Option<RowsFrom>)> {
-    if plan.collection.load.loaded {
-        let scans = plan.scans(cluster, filter, &Arc::default())?;
-        let counted = Completeness::begin(&scans, plan.reads_all_partitions()).await?;
-        if let Some(rows) = counted.rows() {
-            return Ok((Some(rows), Some(RowsFrom::Count)));
-        }
+    if let Some(rows) = plan.count(cluster, filter).await? {
+        return Ok((Some(rows), Some(RowsFrom::Count)));
     }
     let rows = match cluster.stored_rows(&plan.collection.name).await {
         // An export does without this number.

@@ -3,12 +3,12 @@
 use futures::TryStreamExt;
 
 use super::plan::Target;
+use super::source::Feed;
 use super::{Limits, rows};
-use crate::archive::Archive;
-use crate::columns::{self, KeyColumn};
+use crate::columns::KeyColumn;
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, Query, expr};
-use crate::model::{Key, schema_differences};
+use crate::model::{CollectionName, Key, schema_differences};
 use crate::progress::Context;
 
 /// How many keys one look names.
@@ -19,7 +19,7 @@ pub(super) async fn problems(cluster: &Cluster, target: &Target<'_>) -> Result<V
     let name = &target.meant.name;
     let there = cluster.describe(name).await?;
     let mut problems: Vec<String> =
-        schema_differences(&target.meant, &there, ("the archive", "the target"))
+        schema_differences(&target.meant, &there, (target.origin.word(), "the target"))
             .into_iter()
             .map(|difference| format!("{name}: {difference}, so rows cannot be appended"))
             .collect();
@@ -40,7 +40,7 @@ pub(super) async fn problems(cluster: &Cluster, target: &Target<'_>) -> Result<V
 /// Upserts the rows, after having made sure that no other partition has one of their keys: an upsert replaces
 /// within its partition only (seen on 2.3.5).
 pub(super) async fn append(
-    archive: &Archive,
+    feed: &Feed<'_>,
     cluster: &Cluster,
     target: &mut Target<'_>,
     limits: &Limits,
@@ -49,7 +49,7 @@ pub(super) async fn append(
     let name = target.meant.name.clone();
     let there = cluster.partitions(&name).await?;
     if !target.meant.has_partition_key() {
-        let work = refuse_keys_elsewhere(archive, cluster, target, &there);
+        let work = refuse_keys_elsewhere(feed, cluster, target, &there);
         ctx.until_stopped("the restore; nothing was appended yet", work)
             .await?;
         for partition in target
@@ -62,10 +62,8 @@ pub(super) async fn append(
         }
     }
     let work = async {
-        let task = ctx
-            .monitor
-            .begin("append", &name.to_string(), Some(target.rows()));
-        rows::insert_rows(archive, cluster, target, limits, task.as_ref()).await?;
+        let task = ctx.monitor.begin("append", &name.to_string(), feed.rows());
+        rows::insert_rows(feed, cluster, target, limits, task.as_ref(), ctx).await?;
         cluster.flush(&name, ctx).await
     };
     let appended = ctx.until_stopped("the restore", work).await;
@@ -77,9 +75,9 @@ pub(super) async fn append(
     appended
 }
 
-/// Fails if a partition of the target has a key that the archive has in another one.
+/// Fails if a partition of the target has a key that the source has in another one.
 async fn refuse_keys_elsewhere(
-    archive: &Archive,
+    feed: &Feed<'_>,
     cluster: &Cluster,
     target: &Target<'_>,
     there: &[String],
@@ -88,54 +86,60 @@ async fn refuse_keys_elsewhere(
     let Some(key) = target.meant.primary_key() else {
         return Ok(());
     };
-    for partition in &target.partitions {
+    for partition in target.origin.partitions() {
         let others: Vec<&String> = there
             .iter()
-            .filter(|other| Some(*other) != partition.name.as_ref())
+            .filter(|other| Some(other.as_str()) != partition)
             .collect();
         if others.is_empty() {
             continue;
         }
-        for file in &partition.files {
-            let mut batches = std::pin::pin!(archive.batches(target.entry, file)?);
-            while let Some(batch) = batches.try_next().await? {
-                let keys = columns::keys(&batch, &key.name)?;
-                // No expression can name the smallest integer.
-                let keys: Vec<Key> = keys
-                    .into_iter()
-                    .filter(|key| *key != Key::Int(i64::MIN))
-                    .collect();
-                for some in keys.chunks(KEYS_A_LOOK) {
-                    for other in &others {
-                        let query = Query {
-                            collection: name,
-                            partition: Some(other),
-                            expr: expr::key_in(&key.name, some),
-                            fields: std::slice::from_ref(&key.name),
-                            limit: None,
-                            timestamp: 0,
-                        };
-                        let answer = cluster.query(&query).await?.fields;
-                        let column = answer
-                            .into_iter()
-                            .find(|column| column.field_name == key.name);
-                        if !column
-                            .map(KeyColumn::from_wire)
-                            .transpose()?
-                            .is_none_or(|keys| keys.is_empty())
-                        {
-                            return Err(Error::Exists {
-                                what: format!(
-                                    "a key of partition {} of the archive in partition {other} of {name}",
-                                    partition.name.as_deref().unwrap_or_default()
-                                ),
-                                way_out: "delete it there first; nothing was appended".into(),
-                            });
-                        }
+        let mut pages = feed.keys(partition, &key.name);
+        while let Some(keys) = pages.try_next().await? {
+            // No expression can name the smallest integer.
+            let keys: Vec<Key> = (0..keys.len())
+                .filter_map(|position| keys.key(position))
+                .filter(|key| *key != Key::Int(i64::MIN))
+                .collect();
+            for some in keys.chunks(KEYS_A_LOOK) {
+                for other in &others {
+                    if holds_any(cluster, name, other, &key.name, some).await? {
+                        return Err(Error::Exists {
+                            what: format!(
+                                "a key of partition {} of {} in partition {other} of {name}",
+                                partition.unwrap_or_default(),
+                                target.origin.word(),
+                            ),
+                            way_out: "delete it there first; nothing was appended".into(),
+                        });
                     }
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Whether a partition of the target has any of these keys.
+async fn holds_any(
+    cluster: &Cluster,
+    name: &CollectionName,
+    partition: &str,
+    key_field: &String,
+    keys: &[Key],
+) -> Result<bool> {
+    let query = Query {
+        collection: name,
+        partition: Some(partition),
+        expr: expr::key_in(key_field, keys),
+        fields: std::slice::from_ref(key_field),
+        limit: None,
+        timestamp: 0,
+    };
+    let answer = cluster.query(&query).await?.fields;
+    let column = answer
+        .into_iter()
+        .find(|column| column.field_name == *key_field);
+    let found = column.map(KeyColumn::from_wire).transpose()?;
+    Ok(found.is_some_and(|keys| !keys.is_empty()))
 }

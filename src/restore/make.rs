@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::plan::Target;
+use super::source::Feed;
 use super::{Limits, Outcome, RestoreOptions, loads, rows};
-use crate::archive::Archive;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, schema_differences};
@@ -30,7 +30,7 @@ enum Progress {
 
 /// Makes the collection as it was meant, with all its rows.
 pub(super) async fn make(
-    archive: &Archive,
+    feed: &Feed<'_>,
     cluster: &Cluster,
     target: &mut Target<'_>,
     options: &RestoreOptions,
@@ -39,15 +39,7 @@ pub(super) async fn make(
 ) -> Result<()> {
     let name = target.meant.name.clone();
     let mut progress = Progress::Untouched;
-    let work = steps(
-        archive,
-        cluster,
-        target,
-        options,
-        limits,
-        &mut progress,
-        ctx,
-    );
+    let work = steps(feed, cluster, target, options, limits, &mut progress, ctx);
     let made = ctx.until_stopped("the restore", work).await;
     if made.is_err() {
         clean_up(
@@ -63,7 +55,7 @@ pub(super) async fn make(
 }
 
 async fn steps(
-    archive: &Archive,
+    feed: &Feed<'_>,
     cluster: &Cluster,
     target: &mut Target<'_>,
     options: &RestoreOptions,
@@ -80,8 +72,8 @@ async fn steps(
     };
     create(cluster, target, progress).await?;
     let upserted = {
-        let task = ctx.monitor.begin("restore", &subject, Some(target.rows()));
-        rows::insert_rows(archive, cluster, target, limits, task.as_ref()).await?
+        let task = ctx.monitor.begin("restore", &subject, feed.rows());
+        rows::insert_rows(feed, cluster, target, limits, task.as_ref(), ctx).await?
     };
     cluster.flush(&name, ctx).await?;
     // Flushed rows count rows that an upsert has replaced; count(*) does not, but needs a loaded collection.
@@ -164,7 +156,7 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
     }
     *progress = Progress::Made;
     let made = cluster.describe(name).await?;
-    let differences = schema_differences(meant, &made, ("the archive", "the target"));
+    let differences = schema_differences(meant, &made, (target.origin.word(), "the target"));
     if !differences.is_empty() {
         let problems = differences
             .into_iter()
@@ -186,7 +178,7 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
 
 async fn load(cluster: &Cluster, target: &mut Target<'_>, ctx: &Context) -> Result<()> {
     let name = &target.meant.name;
-    let replicas = target.entry.schema.load.replicas;
+    let replicas = target.origin.schema().load.replicas;
     match cluster.load(name, replicas, ctx).await {
         Err(error) if replicas > 1 && !matches!(error, Error::Stopped(_)) => {
             target.notes.push(format!(
@@ -206,7 +198,7 @@ async fn prove_count(
     loaded: bool,
     ctx: &Context,
 ) -> Result<()> {
-    let expected = target.rows();
+    let expected = target.rows;
     let mut counted = None;
     for _ in 0..COUNT_TRIES {
         let name = &target.meant.name;

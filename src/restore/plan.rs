@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::source::{Origin, Source};
 use super::{IfExists, Indexes, Outcome, RestoreOptions, append};
-use crate::archive::{Archive, CollectionEntry, Partition};
 use crate::compat;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
@@ -19,65 +19,59 @@ const LONGEST_TEXT: &str = "65535";
 
 /// One collection to restore.
 pub(super) struct Target<'a> {
-    pub entry: &'a CollectionEntry,
+    pub origin: Origin<'a>,
     /// The collection as it shall be in the target.
     pub meant: Collection,
     /// The columns of the rows.
     pub fields: Vec<Field>,
-    pub partitions: Vec<&'a Partition>,
     pub outcome: Outcome,
     /// Whether the server loads collections that have no index (milvus-lite).
     pub loads_unindexed: bool,
+    /// Whether the server returns no row with the greatest integer as its key.
+    pub hides_greatest_key: bool,
+    /// How many rows were written.
+    pub rows: u64,
     /// Whether a collection that is skipped has another number of rows.
     pub differs: bool,
     pub notes: Vec<String>,
 }
 
-impl Target<'_> {
-    /// How many rows will be written.
-    pub fn rows(&self) -> u64 {
-        self.partitions.iter().map(|partition| partition.rows).sum()
-    }
-}
-
 /// Everything that a restore will do; every reason why it cannot is in one error.
 pub(super) async fn plan<'a>(
-    archive: &'a Archive,
+    source: &Source<'a>,
     cluster: &Cluster,
     options: &RestoreOptions,
 ) -> Result<Vec<Target<'a>>> {
-    if options.selection.filter.is_some() {
+    if matches!(source, Source::Archive(_)) && options.selection.filter.is_some() {
         return Err(Error::Usage(
             "--filter is for clusters; an archive's rows are restored whole".into(),
         ));
     }
-    let entries = &archive.manifest().collections;
-    let all: Vec<CollectionName> = entries
-        .iter()
-        .map(|entry| entry.schema.name.clone())
-        .collect();
-    let databases: BTreeSet<String> = all.iter().map(|name| name.database.clone()).collect();
-    let databases: Vec<String> = databases.into_iter().collect();
-    let names = select::collections(&options.selection, &all, &databases, None, &archive.uri())?;
+    let (all, databases) = source.collections();
+    let place = source.place();
+    let names = select::collections(&options.selection, &all, &databases, None, &place)?;
 
     let naming = options
         .naming
         .within(cluster.address().database.as_deref())?;
     let mut targets = Vec::with_capacity(names.len());
-    for entry in entries
-        .iter()
-        .filter(|entry| names.contains(&entry.schema.name))
-    {
-        targets.push(target(archive, entry, cluster, options, &naming)?);
+    for origin in source.origins() {
+        if names.contains(&origin.schema().name) {
+            targets.push(target(origin, cluster, options, &naming)?);
+        }
     }
-    let schemas: Vec<&Collection> = targets.iter().map(|target| &target.entry.schema).collect();
+    let schemas: Vec<&Collection> = targets
+        .iter()
+        .map(|target| target.origin.schema())
+        .collect();
     select::check_exclusions(&options.selection, &schemas)?;
     let mut seen = BTreeMap::new();
     for target in &targets {
-        if let Some(other) = seen.insert(&target.meant.name, &target.entry.schema.name) {
+        if let Some(other) = seen.insert(&target.meant.name, &target.origin.schema().name) {
             return Err(Error::Usage(format!(
                 "{other} and {} would both become {}; give one another name with --rename",
-                target.entry.schema.name, target.meant.name
+                target.origin.schema().name,
+                target.meant.name
             )));
         }
     }
@@ -92,11 +86,12 @@ pub(super) async fn plan<'a>(
             )
         })
         .collect();
-    problems.extend(
-        targets
-            .iter()
-            .filter_map(|target| hidden_key(cluster, target)),
-    );
+    let hides = |target: &&Target| {
+        let greatest = Key::Int(i64::MAX);
+        target.hides_greatest_key && target.origin.has_greatest_key(&greatest) == Some(true)
+    };
+    let hidden = targets.iter().filter(hides);
+    problems.extend(hidden.map(|target| hidden_key(cluster, target)));
     problems.extend(settle_existing(cluster, options, &mut targets).await?);
     if !problems.is_empty() {
         return Err(Error::Incompatible { problems });
@@ -104,18 +99,17 @@ pub(super) async fn plan<'a>(
     Ok(targets)
 }
 
-/// What one collection of the archive becomes.
+/// What one collection of the source becomes.
 fn target<'a>(
-    archive: &Archive,
-    entry: &'a CollectionEntry,
+    mut origin: Origin<'a>,
     cluster: &Cluster,
     options: &RestoreOptions,
     naming: &Naming,
 ) -> Result<Target<'a>> {
-    let schema = &entry.schema;
+    let schema = origin.schema();
     let mut notes = Vec::new();
     let selected = select::fields(&options.selection, schema)?;
-    let mut fields = archive.fields(entry)?;
+    let mut fields = origin.fields()?;
     fields.retain(|field| selected.iter().any(|wanted| wanted.name == field.name));
     let carried = |name: &String| fields.iter().any(|field| field.name == *name);
 
@@ -163,24 +157,12 @@ fn target<'a>(
         }
     }
     settle_indexes(&mut meant, cluster, options.indexes, &mut notes);
-    let partitions: Vec<&Partition> = entry
-        .partitions
-        .iter()
-        .filter(|partition| match &partition.name {
-            Some(name) => {
-                options.selection.partitions.is_empty()
-                    || options.selection.partitions.contains(name)
-            }
-            None => true,
-        })
-        .collect();
     if !meant.has_partition_key() {
-        // The archive may have a part of the partitions. Also refuses those that it does not have.
-        let exported = |name: &String| {
-            let mut held = entry.partitions.iter();
-            held.any(|partition| partition.name.as_ref() == Some(name))
-        };
-        meant.partitions.retain(exported);
+        // The source may offer a part of the partitions. Also refuses those that it does not have.
+        let offered = origin.partitions();
+        meant
+            .partitions
+            .retain(|name| offered.contains(&Some(name.as_str())));
         let wanted = select::partitions(&options.selection, &meant)?;
         meant
             .partitions
@@ -200,13 +182,16 @@ fn target<'a>(
     } else {
         meant.aliases.clear();
     }
+    origin.select_partitions(&options.selection);
+    let version = cluster.version();
     Ok(Target {
-        entry,
+        origin,
         meant,
         fields,
-        partitions,
         outcome: Outcome::Created,
-        loads_unindexed: cluster.version().is_lite_from(0, 0, 0),
+        loads_unindexed: version.is_lite_from(0, 0, 0),
+        hides_greatest_key: version.is_milvus_from(0, 0, 0) && !version.is_milvus_from(2, 4, 0),
+        rows: 0,
         differs: false,
         notes,
     })
@@ -270,20 +255,14 @@ fn settle_indexes(
 }
 
 /// Milvus 2.3.5 takes a row with the greatest key, counts it, and returns it to no query.
-fn hidden_key(cluster: &Cluster, target: &Target) -> Option<String> {
-    let version = cluster.version();
-    let hides = version.is_milvus_from(0, 0, 0) && !version.is_milvus_from(2, 4, 0);
-    let has = target
-        .entry
-        .files()
-        .any(|file| file.last_key == Key::Int(i64::MAX));
-    (hides && has).then(|| {
-        format!(
-            "{}: {version} returns no row whose key is {}, which the archive has; export without it (--filter)",
-            target.meant.name,
-            i64::MAX
-        )
-    })
+pub(super) fn hidden_key(cluster: &Cluster, target: &Target) -> String {
+    format!(
+        "{}: {} returns no row whose key is {}, which {} has; leave it out (--filter)",
+        target.meant.name,
+        cluster.version(),
+        i64::MAX,
+        target.origin.word(),
+    )
 }
 
 /// Looks at what the target has under the names, decides what happens to each, and drops aliases that are taken.

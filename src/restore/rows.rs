@@ -1,18 +1,19 @@
-//! The rows of one collection, out of data files and into the target.
+//! The rows of one collection, into the target.
 
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use futures::stream::{self, StreamExt, TryStreamExt};
+use futures::stream::{self, TryStreamExt};
 
-use super::plan::Target;
+use super::plan::{self, Target};
+use super::source::{Feed, Piece};
 use super::{Limits, Outcome};
-use crate::archive::Archive;
-use crate::columns;
+use crate::columns::{self, KeyColumn};
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::progress::Task;
+use crate::progress::{Context, Task};
+use crate::reading::Rows;
 
 /// What one insert carries at most. Milvus 2.3 takes requests up to 64 MiB and is fastest at a few MiB.
 const INSERT_BYTES: usize = 4 << 20;
@@ -21,33 +22,40 @@ const INSERT_ROWS: usize = 8_192;
 /// What an insert in flight costs in memory, in units of its rows: the columns and the request.
 const COPIES: u64 = 2;
 
-/// Writes all rows of the target's partitions, several inserts at a time. True if some had to be sent again as
+/// Writes all rows of the feed, several inserts at a time, and counts them. True if some had to be sent again as
 /// upserts, so that the target also stores rows that were replaced.
 pub(super) async fn insert_rows(
-    archive: &Archive,
+    feed: &Feed<'_>,
     cluster: &Cluster,
-    target: &Target<'_>,
+    target: &mut Target<'_>,
     limits: &Limits,
     task: &dyn Task,
+    ctx: &Context,
 ) -> Result<bool> {
-    let mut upserted = false;
-    for partition in &target.partitions {
-        let batches = stream::iter(&partition.files)
-            .map(|file| archive.batches(target.entry, file))
-            .map_ok(|batches| batches.boxed())
-            .try_flatten();
-        let slices = batches
-            .map_ok(|batch| stream::iter(cut(&batch).into_iter().map(Ok::<_, Error>)))
+    let (mut rows, mut upserted) = (0, false);
+    {
+        let target = &*target;
+        let slices = feed
+            .pieces(ctx)
+            .map_ok(|piece| stream::iter(cut(piece).into_iter().map(Ok::<_, Error>)))
             .try_flatten();
         let inserts = slices
-            .map_ok(|slice| insert(cluster, target, partition.name.as_deref(), slice, limits))
+            .map_ok(|slice| insert(cluster, target, slice, limits))
             .try_buffer_unordered(limits.jobs);
         let mut inserts = std::pin::pin!(inserts);
         while let Some(written) = inserts.try_next().await? {
+            rows += written.rows;
             upserted |= written.upserted;
             task.advance(written.rows, written.bytes);
         }
     }
+    if let Some(meant) = target.origin.rows().filter(|meant| *meant != rows) {
+        return Err(Error::Incomplete {
+            collection: target.meant.name.clone(),
+            reason: format!("{} rows came, {} has {meant}", rows, target.origin.word()),
+        });
+    }
+    target.rows = rows;
     Ok(upserted)
 }
 
@@ -61,11 +69,12 @@ struct Written {
 async fn insert(
     cluster: &Cluster,
     target: &Target<'_>,
-    partition: Option<&str>,
-    slice: RecordBatch,
+    piece: Piece,
     limits: &Limits,
 ) -> Result<Written> {
     let name = &target.meant.name;
+    let (partition, slice) = (piece.partition.as_deref(), piece.rows.batch);
+    refuse_hidden_key(cluster, target, &slice)?;
     let rows = u32::try_from(slice.num_rows()).map_err(|_| Error::Incomplete {
         collection: name.clone(),
         reason: "an insert would have more than 2^32 rows".into(),
@@ -90,11 +99,25 @@ async fn insert(
     })
 }
 
-/// Cuts a batch into slices that each fit an insert.
-fn cut(batch: &RecordBatch) -> Vec<RecordBatch> {
+/// Where only reading the rows tells whether one of them has a key that the target hides.
+fn refuse_hidden_key(cluster: &Cluster, target: &Target<'_>, slice: &RecordBatch) -> Result<()> {
+    let key = target.meant.primary_key().map(|key| key.name.as_str());
+    if let Some(key) = key.filter(|_| target.hides_greatest_key)
+        && let KeyColumn::Int(keys) = KeyColumn::of_batch(slice, key)?
+        && keys.contains(&i64::MAX)
+    {
+        let problems = vec![plan::hidden_key(cluster, target)];
+        return Err(Error::Incompatible { problems });
+    }
+    Ok(())
+}
+
+/// Cuts rows into slices that each fit an insert.
+fn cut(piece: Piece) -> Vec<Piece> {
+    let Piece { partition, rows } = piece;
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let (mut begin, mut bytes) = (0, 0);
-    for (row, row_bytes) in columns::row_bytes(batch).into_iter().enumerate() {
+    for (row, row_bytes) in columns::row_bytes(&rows.batch).into_iter().enumerate() {
         bytes += row_bytes as usize;
         if row > begin && (bytes > INSERT_BYTES || row - begin >= INSERT_ROWS) {
             ranges.push(begin..row);
@@ -102,10 +125,16 @@ fn cut(batch: &RecordBatch) -> Vec<RecordBatch> {
             bytes = row_bytes as usize;
         }
     }
-    ranges.push(begin..batch.num_rows());
+    ranges.push(begin..rows.batch.num_rows());
     ranges
         .into_iter()
         .filter(|range| !range.is_empty())
-        .map(|range| batch.slice(range.start, range.len()))
+        .map(|range| Piece {
+            partition: partition.clone(),
+            rows: Rows {
+                batch: rows.batch.slice(range.start, range.len()),
+                held: rows.held.clone(),
+            },
+        })
         .collect()
 }

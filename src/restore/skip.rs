@@ -4,9 +4,15 @@ use super::plan::Target;
 use crate::error::Result;
 use crate::milvus::Cluster;
 
-/// Notes if the collection that is there has another number of rows than the archive.
+/// Notes if the collection that is there has another number of rows than its source.
 pub(super) async fn compare_counts(cluster: &Cluster, target: &mut Target<'_>) -> Result<()> {
     let name = &target.meant.name;
+    let Some(expected) = target.origin.count().await? else {
+        target
+            .notes
+            .push("the source cannot count its rows; compare to be sure".to_owned());
+        return Ok(());
+    };
     let counted = match cluster.load_state(name).await? {
         true => cluster.count(name).await?,
         false => None,
@@ -15,11 +21,11 @@ pub(super) async fn compare_counts(cluster: &Cluster, target: &mut Target<'_>) -
         Some(counted) => Some(counted),
         None => cluster.stored_rows(name).await?,
     };
-    if let Some(counted) = counted.filter(|counted| *counted != target.rows()) {
+    if let Some(counted) = counted.filter(|counted| *counted != expected) {
         target.differs = true;
         target.notes.push(format!(
-            "has {counted} rows, the archive {}; compare the two, or restore again with --if-exists replace",
-            target.rows()
+            "has {counted} rows, {} {expected}; compare the two, or do it again with --if-exists replace",
+            target.origin.word()
         ));
     }
     Ok(())

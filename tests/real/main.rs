@@ -12,6 +12,7 @@ mod determinism;
 mod existing;
 mod faults;
 mod lite;
+mod migration;
 mod parquet;
 mod refusals;
 mod round_trips;

@@ -5,9 +5,11 @@ mod naming;
 mod profile;
 mod selection;
 mod work;
+mod writing;
 
 pub use connection::{ConnectionArguments, Role};
 pub use naming::NamingArguments;
 pub use profile::{Profile, Profiles, is_name};
 pub use selection::{CollectionArguments, FilterArgument, PartArguments, selection};
 pub use work::WorkArguments;
+pub use writing::WritingArguments;

@@ -1,0 +1,149 @@
+//! `milvault migrate`
+
+use std::time::Instant;
+
+use clap::Args;
+use milvault::Result;
+use milvault::archive::Consistency;
+use milvault::migrate::{MigrateOptions, MigrateReport, migrate};
+use milvault::readable::ReadAccess;
+use milvault::restore::RestoredCollection;
+use serde::Serialize;
+
+use super::exit::Finish;
+use super::options::{
+    CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
+    WorkArguments, WritingArguments, selection,
+};
+use super::{Session, export, place, restore, units};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The cluster to read
+    #[arg(long, value_name = "CLUSTER")]
+    from: String,
+
+    /// The cluster to write
+    #[arg(long, value_name = "CLUSTER")]
+    to: String,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    filter: FilterArgument,
+    #[command(flatten)]
+    naming: NamingArguments,
+    #[command(flatten)]
+    writing: WritingArguments,
+
+    /// Load nothing in the target
+    #[arg(long)]
+    no_load_target: bool,
+
+    /// Refuse collections that are not loaded in the source, instead of loading them for the time being
+    #[arg(long)]
+    no_load: bool,
+
+    /// Build a temporary index in the source where a collection cannot be loaded without one
+    #[arg(long, conflicts_with = "no_load")]
+    temp_index: bool,
+
+    /// Check everything on both sides, say what would be done, and touch nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    work: WorkArguments,
+    #[command(flatten)]
+    connection: ConnectionArguments,
+}
+
+/// What a migration has done.
+#[derive(Debug, Serialize)]
+struct Migrated<'a> {
+    source: &'a str,
+    target: &'a str,
+    dry_run: bool,
+    rows: u64,
+    seconds: f64,
+    consistency: Consistency,
+    collections: &'a [RestoredCollection],
+}
+
+pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
+    let start = Instant::now();
+    let options = options(&arguments)?;
+    let (from, to) = (
+        place::cluster(&arguments.from, session)?,
+        place::cluster(&arguments.to, session)?,
+    );
+    let connection = &arguments.connection;
+    let source = place::connect(&from, connection, Role::From, false, session).await?;
+    // A dry run makes no database either.
+    let make = !arguments.dry_run;
+    let target = match place::connect(&to, connection, Role::To, make, session).await {
+        Ok(target) => target,
+        Err(error) => return source.finish(Err(error)).await,
+    };
+    let names = (source.name.clone(), target.name.clone());
+    let worked = migrate(&source.cluster, &target.cluster, &options, &session.ctx).await;
+    let worked = target.finish(worked).await;
+    let report: MigrateReport = source.finish(worked).await?;
+    let result = Migrated {
+        source: &names.0,
+        target: &names.1,
+        dry_run: report.dry_run,
+        rows: report.collections.iter().map(|one| one.rows).sum(),
+        seconds: start.elapsed().as_secs_f64(),
+        consistency: report.consistency,
+        collections: &report.collections,
+    };
+    session.output.result(&result, || summary(&result, start))?;
+    Ok(Finish::of(
+        !report.collections.iter().any(|one| one.differs),
+    ))
+}
+
+fn options(arguments: &Arguments) -> Result<MigrateOptions> {
+    Ok(MigrateOptions {
+        selection: selection(&arguments.collections, &arguments.parts, &arguments.filter),
+        access: ReadAccess {
+            load: !arguments.no_load,
+            temp_index: arguments.temp_index,
+        },
+        naming: arguments.naming.naming()?,
+        if_exists: arguments.writing.if_exists(),
+        indexes: arguments.writing.indexes(),
+        aliases: arguments.writing.aliases(),
+        load: !arguments.no_load_target,
+        dry_run: arguments.dry_run,
+        jobs: arguments.work.jobs,
+        memory: arguments.work.memory,
+    })
+}
+
+fn summary(result: &Migrated, start: Instant) -> String {
+    let mut lines = restore::collections(result.collections, result.dry_run);
+    let what = format!(
+        "{} of {}",
+        units::count(result.rows, "row"),
+        units::count(result.collections.len() as u64, "collection")
+    );
+    if result.dry_run {
+        lines.push(format!(
+            "Nothing was touched. {what} of {} would go into {}.",
+            result.source, result.target
+        ));
+    } else {
+        lines.push(format!(
+            "{} → {}: {what} in {}",
+            result.source,
+            result.target,
+            units::time(start.elapsed())
+        ));
+        lines.push(export::moment(&result.consistency, "the migration"));
+    }
+    lines.join("\n")
+}

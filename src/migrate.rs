@@ -1,0 +1,120 @@
+//! Migrate: collections of one cluster into another, with no archive in between.
+//!
+//! Plan and check both sides; then per collection the reading of an export and the writing of a restore, joined by
+//! a bounded channel: the target's collection is made, gets the rows as they are read, and is kept only if the
+//! reading has proven that they were all and the target counts as many.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::archive::{Consistency, Drift, Selection};
+use crate::error::Result;
+use crate::milvus::Cluster;
+use crate::naming::Naming;
+use crate::progress::Context;
+use crate::readable::{self, ReadAccess};
+use crate::reading::{ReadOptions, Reading, plan};
+use crate::restore::{
+    IfExists, Indexes, Live, RestoreOptions, RestoredCollection, Source, restore_from,
+};
+
+/// How a migration is done.
+#[derive(Clone, Debug)]
+pub struct MigrateOptions {
+    /// What of the source.
+    pub selection: Selection,
+    /// What may be done to collections of the source that cannot be read as they are.
+    pub access: ReadAccess,
+    /// What they are called in the target.
+    pub naming: Naming,
+    /// What happens where the target has a collection of the name.
+    pub if_exists: IfExists,
+    /// What happens to indexes.
+    pub indexes: Indexes,
+    /// Whether aliases are made.
+    pub aliases: bool,
+    /// Whether collections that are loaded in the source are loaded in the target.
+    pub load: bool,
+    /// Whether to stop after everything has been checked.
+    pub dry_run: bool,
+    /// How many ranges are fetched, and how many inserts are in flight, at once.
+    pub jobs: usize,
+    /// How many bytes of rows may be in flight.
+    pub memory: u64,
+}
+
+/// What a migration did, or would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct MigrateReport {
+    /// One entry a collection, in the source's order.
+    pub collections: Vec<RestoredCollection>,
+    /// To which moment the rows belong.
+    pub consistency: Consistency,
+    /// Whether nothing was done, because a plan was asked for.
+    pub dry_run: bool,
+}
+
+/// Migrates the selected collections. The target is not touched before everything has been checked that can be checked
+/// without touching it; a collection that did not get all its rows is removed again, if this migration made it. The
+/// source is put back as it was.
+pub async fn migrate(
+    from: &Cluster,
+    to: &Cluster,
+    options: &MigrateOptions,
+    ctx: &Context,
+) -> Result<MigrateReport> {
+    let plans = plan(from, &options.selection).await?;
+    for plan in &plans {
+        readable::check(from, &plan.collection, options.access)?;
+    }
+    let live = Live {
+        reading: Reading::begin(from, options.reading()).await?,
+        plans,
+        read: Mutex::new(BTreeMap::new()),
+    };
+    let report = restore_from(&Source::Cluster(&live), to, &options.writing(), ctx).await?;
+    let read = live
+        .read
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    let mut drift = Drift::default();
+    for read in read.values() {
+        drift += read.drift;
+    }
+    Ok(MigrateReport {
+        collections: report.collections,
+        consistency: live.reading.consistency(drift),
+        dry_run: report.dry_run,
+    })
+}
+
+impl MigrateOptions {
+    /// How the source is read, with half of the memory.
+    fn reading(&self) -> ReadOptions {
+        ReadOptions {
+            selection: self.selection.clone(),
+            access: self.access,
+            jobs: self.jobs,
+            memory: self.memory / 2,
+            purpose: "the migration",
+        }
+    }
+
+    /// How the target is written, with the other half.
+    fn writing(&self) -> RestoreOptions {
+        RestoreOptions {
+            selection: self.selection.clone(),
+            naming: self.naming.clone(),
+            if_exists: self.if_exists,
+            indexes: self.indexes,
+            aliases: self.aliases,
+            load: self.load,
+            verify: false,
+            dry_run: self.dry_run,
+            jobs: self.jobs,
+            memory: self.memory / 2,
+        }
+    }
+}

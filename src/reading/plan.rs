@@ -1,0 +1,109 @@
+//! What is read of a cluster, decided before anything is.
+
+use std::sync::Arc;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::archive::Selection;
+use crate::error::{Error, Result};
+use crate::milvus::Cluster;
+use crate::model::{Collection, Field};
+use crate::scan::{Completeness, Scan, Snapshot};
+use crate::select;
+
+/// How many collections are described at once.
+const DESCRIBED_AT_ONCE: usize = 8;
+
+/// A collection with what of it is read.
+pub(crate) struct Plan {
+    pub collection: Collection,
+    pub fields: Vec<Field>,
+    /// Partitions to read one by one; `None` is the collection as one.
+    pub partitions: Vec<Option<String>>,
+}
+
+impl Plan {
+    /// A scan of each partition.
+    pub fn scans(
+        &self,
+        cluster: &Cluster,
+        filter: Option<&str>,
+        snapshot: &Arc<Snapshot>,
+    ) -> Result<Vec<Scan>> {
+        let scan = |name: &Option<String>| {
+            Scan::new(
+                cluster,
+                &self.collection,
+                name.as_deref(),
+                &self.fields,
+                filter,
+                snapshot,
+            )
+        };
+        self.partitions.iter().map(scan).collect()
+    }
+
+    /// How many rows would be read, by the server's count; `None` where the collection is not loaded, or the server
+    /// cannot tell.
+    pub async fn count(&self, cluster: &Cluster, filter: Option<&str>) -> Result<Option<u64>> {
+        if !self.collection.load.loaded {
+            return Ok(None);
+        }
+        let scans = self.scans(cluster, filter, &Arc::default())?;
+        let counted = Completeness::begin(&scans, self.reads_all_partitions()).await?;
+        Ok(counted.rows())
+    }
+
+    /// Whether nothing is left out but rows that a filter hides.
+    pub fn reads_all_partitions(&self) -> bool {
+        self.partitions.contains(&None) || self.partitions.len() == self.collection.partitions.len()
+    }
+}
+
+/// Describes what is selected, and refuses what cannot be carried: all of it in one error.
+pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec<Plan>> {
+    let databases = cluster.databases().await?;
+    let mut all = Vec::new();
+    for database in &databases {
+        all.extend(cluster.collections(database).await?);
+    }
+    let home = cluster.address().database.as_deref();
+    let names = select::collections(selection, &all, &databases, home, cluster.server())?;
+    let mut plans = Vec::with_capacity(names.len());
+    let mut problems = Vec::new();
+    let mut described = stream::iter(&names)
+        .map(|name| cluster.describe(name))
+        .buffered(DESCRIBED_AT_ONCE);
+    while let Some(collection) = described.try_next().await? {
+        let fields = select::fields(selection, &collection)?;
+        problems.extend(
+            fields
+                .iter()
+                .filter_map(|field| unknown_type(&collection, field)),
+        );
+        let partitions = select::partitions(selection, &collection)?;
+        plans.push(Plan {
+            collection,
+            fields,
+            partitions,
+        });
+    }
+    let collections: Vec<&Collection> = plans.iter().map(|plan| &plan.collection).collect();
+    select::check_exclusions(selection, &collections)?;
+    if !problems.is_empty() {
+        return Err(Error::Incompatible { problems });
+    }
+    Ok(plans)
+}
+
+fn unknown_type(collection: &Collection, field: &Field) -> Option<String> {
+    use crate::model::DataType::Unknown;
+    let unknown = [Some(field.data_type), field.element_type]
+        .into_iter()
+        .flatten()
+        .find(|data_type| matches!(data_type, Unknown(_)))?;
+    Some(format!(
+        "{}: field {} has {unknown}, which this milvault does not know; leave it out with --exclude-fields {}",
+        collection.name, field.name, field.name
+    ))
+}

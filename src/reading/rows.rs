@@ -1,0 +1,277 @@
+//! The rows of one collection, into a sink.
+
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use futures::stream::TryStreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+use super::{OpenCollection, Read, ReadPartition};
+use crate::archive::Drift;
+use crate::columns::digest::Digests;
+use crate::error::{Error, Result};
+use crate::milvus::Cluster;
+use crate::model::{Collection, CollectionName, schema_differences};
+use crate::progress::{Context, Task};
+use crate::scan::{Budget, KeyRange, KeySet, RowWidth, RowsRead, Scan};
+
+/// How many ranges the walk may be ahead of the fetchers.
+const RANGES_AHEAD: usize = 4;
+
+/// Rows on their way, with their share of the memory that may be in flight.
+#[derive(Clone, Debug)]
+pub(crate) struct Rows {
+    /// The rows, in order of key.
+    pub batch: RecordBatch,
+    /// Given back when the last holder drops it.
+    pub held: Option<Arc<OwnedSemaphorePermit>>,
+}
+
+/// Where rows go, range by range; several ranges at once.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// A range that is under way.
+    type Range: Send;
+    /// What is kept of a range.
+    type Kept: Send + 'static;
+
+    /// Begins a range, whose first rows are these; they are pushed next.
+    fn begin(
+        &self,
+        scan: &Scan,
+        first: &RecordBatch,
+    ) -> impl Future<Output = Result<Self::Range>> + Send;
+
+    /// Takes rows, which follow those before in order of key.
+    fn push(
+        &self,
+        range: Self::Range,
+        rows: Rows,
+    ) -> impl Future<Output = Result<Self::Range>> + Send;
+
+    /// Completes a range: what is kept of it, and the digests of its rows.
+    fn finish(
+        &self,
+        range: Self::Range,
+    ) -> impl Future<Output = Result<(Self::Kept, Digests)>> + Send;
+}
+
+/// One range's result.
+struct Taken<K> {
+    partition: usize,
+    /// None where the range had become empty.
+    kept: Option<(K, Digests)>,
+    drift: Drift,
+}
+
+/// Everything that the fetchers of one collection share.
+struct Shared<S> {
+    scans: Vec<Scan>,
+    width: RowWidth,
+    budget: Budget,
+    sink: S,
+    task: Box<dyn Task>,
+    name: CollectionName,
+    purpose: &'static str,
+    /// Cancelled when nothing more is to be read.
+    ctx: Context,
+}
+
+/// Reads all rows of a collection, and says what was read and what changed meanwhile.
+pub(super) async fn read<S: Sink>(
+    open: &OpenCollection<'_>,
+    sink: S,
+    task: Box<dyn Task>,
+    ctx: &Context,
+) -> Result<Read<S::Kept>> {
+    let OpenCollection { reading, plan, .. } = open;
+    let (options, collection) = (&reading.options, &plan.collection);
+    let shared = Arc::new(Shared {
+        width: RowWidth::of(&plan.fields),
+        budget: reading.budget.clone(),
+        sink,
+        task,
+        scans: open.scans.clone(),
+        name: collection.name.clone(),
+        purpose: options.purpose,
+        ctx: Context {
+            monitor: ctx.monitor.clone(),
+            cancel: ctx.cancel.child_token(),
+        },
+    });
+
+    let mut work = JoinSet::new();
+    let taking = take_all(&mut work, &shared, &reading.slots, options.jobs);
+    let taken = ctx.until_stopped(options.purpose, taking).await;
+    // Nobody may write any more when the archive is discarded. Not aborted: what a thread does to a file would
+    // go on.
+    shared.ctx.cancel.cancel();
+    while work.join_next().await.is_some() {}
+    // Ends the display, and what the sink feeds.
+    drop(shared);
+
+    let mut drift = Drift::default();
+    let mut partitions: Vec<ReadPartition<S::Kept>> = plan
+        .partitions
+        .iter()
+        .map(|name| ReadPartition {
+            name: name.clone(),
+            digests: Digests::default(),
+            kept: Vec::new(),
+        })
+        .collect();
+    for range in taken? {
+        drift += range.drift;
+        if let Some((kept, sums)) = range.kept {
+            let partition = &mut partitions[range.partition];
+            partition.digests.merge(&sums);
+            partition.kept.push(kept);
+        }
+    }
+    let mut read = Read {
+        partitions,
+        drift,
+        server_rows: None,
+    };
+    let digests = read.digests();
+    if digests.rows == 0
+        && let Some(filter) = &options.selection.filter
+    {
+        ctx.monitor.warn(&format!(
+            "{}: no row fulfils the filter {filter}",
+            collection.name
+        ));
+    }
+    let rows_read = RowsRead {
+        keys: KeySet {
+            keys: digests.rows,
+            digest: collection
+                .primary_key()
+                .and_then(|key| digests.fields.get(&key.name))
+                .copied()
+                .unwrap_or_default(),
+        },
+        drift,
+    };
+    let proving = async {
+        // First: rows of another definition are not worth counting.
+        unchanged(reading.cluster, collection, options.purpose).await?;
+        open.proof.finish(&rows_read, ctx.monitor.as_ref()).await
+    };
+    read.server_rows = ctx.until_stopped(options.purpose, proving).await?;
+    Ok(read)
+}
+
+/// Walks and fetches everything; `work` is done when this ends well.
+async fn take_all<S: Sink>(
+    work: &mut JoinSet<Result<Option<Taken<S::Kept>>>>,
+    shared: &Arc<Shared<S>>,
+    slots: &Arc<Semaphore>,
+    jobs: usize,
+) -> Result<Vec<Taken<S::Kept>>> {
+    let (ranges, mut walked) = mpsc::channel(RANGES_AHEAD);
+    let walker = shared.clone();
+    work.spawn(async move {
+        let walking = walk(walker.scans.clone(), ranges);
+        walker.until_stopped(walking).await.map(|()| None)
+    });
+    let mut taken = Vec::new();
+    let mut walking = true;
+    while walking || !work.is_empty() {
+        tokio::select! {
+            range = walked.recv(), if walking && work.len() <= jobs => match range {
+                Some((partition, range)) => {
+                    let (shared, slots) = (shared.clone(), slots.clone());
+                    work.spawn(async move {
+                        let waiting = async { Ok(slots.acquire_owned().await) };
+                        let _slot = shared.until_stopped(waiting).await?;
+                        take_range(&shared, partition, range).await.map(Some)
+                    });
+                }
+                None => walking = false,
+            },
+            Some(done) = work.join_next() => match done {
+                Ok(result) => taken.extend(result?),
+                Err(lost) => return Err(Error::Program {
+                    doing: format!("read {}", shared.name),
+                    reason: format!("a task failed: {lost}"),
+                }),
+            },
+        }
+    }
+    Ok(taken)
+}
+
+/// Walks the partitions one after the other, ahead of the fetchers.
+async fn walk(scans: Vec<Scan>, ranges: mpsc::Sender<(usize, KeyRange)>) -> Result<()> {
+    for (partition, scan) in scans.iter().enumerate() {
+        let mut walked = std::pin::pin!(scan.ranges());
+        while let Some(range) = walked.try_next().await? {
+            if ranges.send((partition, range)).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Fetches one range, piece by piece, into the sink.
+async fn take_range<S: Sink>(
+    shared: &Shared<S>,
+    partition: usize,
+    range: KeyRange,
+) -> Result<Taken<S::Kept>> {
+    let (scan, sink) = (&shared.scans[partition], &shared.sink);
+    let mut drift = Drift::default();
+    let mut under_way = None;
+    {
+        let mut fetched = std::pin::pin!(scan.fetch_range(&range, &shared.width, &shared.budget));
+        while let Some((piece, held)) = shared.until_stopped(fetched.try_next()).await? {
+            drift += piece.drift;
+            let held = Arc::new(held);
+            let mut rows = 0;
+            for batch in piece.batches {
+                rows += batch.num_rows() as u64;
+                let open = match under_way.take() {
+                    Some(open) => open,
+                    None => sink.begin(scan, &batch).await?,
+                };
+                let held = Some(held.clone());
+                under_way = Some(sink.push(open, Rows { batch, held }).await?);
+            }
+            shared.task.advance(rows, piece.bytes);
+        }
+    }
+    let kept = match under_way {
+        Some(open) => Some(sink.finish(open).await?),
+        None => None,
+    };
+    Ok(Taken {
+        partition,
+        kept,
+        drift,
+    })
+}
+
+impl<S> Shared<S> {
+    /// Reads, until nothing more is to be read. Writing is not given up half-way.
+    async fn until_stopped<T>(&self, reading: impl Future<Output = Result<T>>) -> Result<T> {
+        self.ctx.until_stopped(self.purpose, reading).await
+    }
+}
+
+/// Checks that a collection is still defined as it was when it was described.
+async fn unchanged(cluster: &Cluster, before: &Collection, purpose: &str) -> Result<()> {
+    let after = cluster.describe(&before.name).await?;
+    let changed = schema_differences(before, &after, (purpose, "the cluster now"));
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Incomplete {
+        collection: before.name.clone(),
+        reason: format!(
+            "its definition changed during {purpose} ({}); do it again",
+            changed.join("; ")
+        ),
+    })
+}
