@@ -56,6 +56,10 @@ fn type_since(data_type: DataType) -> Option<Since> {
         Float16Vector | BFloat16Vector => only_lite_2((2, 4, 0)),
         SparseFloatVector => since((2, 4, 0), LITE_2),
         Geometry | Timestamptz => since((2, 6, 1), LITE_3),
+        Int8Vector => since((2, 6, 0), None),
+        // Milvus's documentation of struct arrays says 2.6.4; the wire is older.
+        ArrayOfVector | ArrayOfStruct => since((2, 6, 4), None),
+        Text | Mol => since((3, 0, 0), None),
         Unknown(_) => return None,
     })
 }
@@ -64,6 +68,7 @@ const DYNAMIC: Since = since((2, 2, 9), LITE_2);
 const PARTITION_KEY: Since = since((2, 2, 9), LITE_3);
 const CLUSTERING_KEY: Since = since((2, 4, 0), None);
 const NULLABLE: Since = since((2, 5, 0), LITE_3);
+const NULLABLE_VECTOR: Since = since((3, 0, 0), LITE_3);
 const DEFAULT_VALUE: Since = since((2, 5, 0), LITE_3);
 const BM25: Since = since((2, 5, 0), LITE_3);
 const DATABASES: Since = since((2, 2, 9), LITE_3);
@@ -182,10 +187,10 @@ pub fn problems(
     }
     for field in fields {
         let what = |what: &str| format!("{what} of field {}", field.name);
-        for data_type in [Some(field.data_type), field.element_type]
-            .into_iter()
-            .flatten()
-        {
+        let types = field
+            .and_parts()
+            .flat_map(|part| [Some(part.data_type), part.element_type]);
+        for data_type in types.flatten() {
             if !type_since(data_type).is_some_and(|since| since.knows(version)) {
                 refuse(
                     what(&format!("the type {data_type}")),
@@ -193,8 +198,21 @@ pub fn problems(
                 );
             }
         }
-        if field.nullable && !NULLABLE.knows(version) {
+        let vectors = field.and_parts().any(|part| part.data_type.is_vector());
+        let structs = field.data_type == DataType::ArrayOfStruct;
+        let nullable = if vectors || structs {
+            NULLABLE_VECTOR
+        } else {
+            NULLABLE
+        };
+        if field.nullable && !nullable.knows(version) {
             refuse(what("null values"), "");
+        }
+        if field.and_parts().any(|part| part.element_nullable) {
+            refuse(
+                what("null elements"),
+                "nor does this milvault: use a newer one",
+            );
         }
         if let Some(DefaultValue::Unknown(_)) = field.default {
             refuse(

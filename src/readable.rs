@@ -45,11 +45,8 @@ fn check_unloaded(cluster: &Cluster, collection: &Collection, access: ReadAccess
         ));
     }
     match unindexed(cluster, collection).first() {
-        Some(field) if !access.temp_index => Err(not_readable(
-            format!(
-                "is not loaded and cannot be, because its field {} has no index",
-                field.name
-            ),
+        Some((field, _)) if !access.temp_index => Err(not_readable(
+            format!("is not loaded and cannot be, because its field {field} has no index"),
             "allow a temporary one with --temp-index, or create one",
         )),
         _ => Ok(()),
@@ -92,12 +89,11 @@ impl Readable {
         ctx: &Context,
     ) -> Result<()> {
         let name = &collection.name;
-        for field in unindexed(cluster, collection) {
+        for (field_name, field) in unindexed(cluster, collection) {
             ctx.monitor.note(&format!(
-                "{name}: a temporary index on {} is being built",
-                field.name
+                "{name}: a temporary index on {field_name} is being built"
             ));
-            let index = temporary_index(field);
+            let index = temporary_index(field_name, field);
             // Before it is there: an index whose making was not answered must not stay.
             self.indexed.push(index.clone());
             if let Err(error) = cluster.create_index(name, &index).await {
@@ -143,34 +139,38 @@ impl Readable {
     }
 }
 
-/// Vector fields without an index, where loading needs one (every Milvus; milvus-lite does not).
-pub(crate) fn unindexed<'a>(cluster: &Cluster, collection: &'a Collection) -> Vec<&'a Field> {
+/// Vector fields without an index, also those of struct arrays, where loading needs one (every Milvus; milvus-lite
+/// does not). Each under the name that an index calls it by.
+pub(crate) fn unindexed<'a>(
+    cluster: &Cluster,
+    collection: &'a Collection,
+) -> Vec<(String, &'a Field)> {
     if cluster.version().is_lite_from(0, 0, 0) {
         return Vec::new();
     }
-    let has_index = |field: &&Field| {
-        collection
-            .indexes
-            .iter()
-            .any(|index| index.field == field.name)
-    };
+    let has_index = |name: &String| collection.indexes.iter().any(|index| index.field == *name);
     collection
-        .fields
-        .iter()
-        .filter(|field| field.data_type.is_vector())
-        .filter(|field| !has_index(field))
+        .indexable()
+        .filter(|(name, field)| field.data_type.is_vector() && !has_index(name))
         .collect()
 }
 
-fn temporary_index(field: &Field) -> Index {
+fn temporary_index(name: String, field: &Field) -> Index {
     let (kind, metric) = match field.data_type {
         DataType::BinaryVector => ("BIN_FLAT", "HAMMING"),
         DataType::SparseFloatVector => ("SPARSE_INVERTED_INDEX", "IP"),
+        // Milvus has graphs alone for these (its documentation of 2.6).
+        DataType::Int8Vector => ("HNSW", "L2"),
+        DataType::ArrayOfVector => match field.element_type {
+            Some(DataType::BinaryVector) => ("AUTOINDEX", "MAX_SIM_HAMMING"),
+            _ => ("AUTOINDEX", "MAX_SIM_COSINE"),
+        },
         _ => ("FLAT", "L2"),
     };
     Index {
-        name: format!("milvault_{}", field.name),
-        field: field.name.clone(),
+        // Names of indexes are letters, digits and _.
+        name: format!("milvault_{}", name.replace(['[', ']'], "_")),
+        field: name,
         params: BTreeMap::from([
             ("index_type".to_owned(), kind.to_owned()),
             ("metric_type".to_owned(), metric.to_owned()),

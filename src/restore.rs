@@ -263,12 +263,11 @@ fn loads(target: &plan::Target<'_>, options: &RestoreOptions) -> bool {
     };
     let mut vectors = target
         .meant
-        .fields
-        .iter()
-        .filter(|field| field.data_type.is_vector())
+        .indexable()
+        .filter(|(_, field)| field.data_type.is_vector())
         .peekable();
     let can = target.loads_unindexed
-        || (vectors.peek().is_some() && vectors.all(|field| indexed(&field.name)));
+        || (vectors.peek().is_some() && vectors.all(|(name, _)| indexed(&name)));
     target.origin.schema().load.loaded && options.load && options.indexes != Indexes::Omit && can
 }
 

@@ -21,6 +21,9 @@ use crate::{Error, Result};
 /// Stored in every data file. It names the format, not the tool's version: bytes must not change with that.
 const CREATED_BY: &str = "milvault format 1";
 
+/// Where the path of a leaf of a struct array has the name of the field: `chunks.list.element.text`.
+const MEMBER: usize = 3;
+
 /// A row group ends before the row that would take it past either of these.
 const GROUP_BYTES: u64 = 16 << 20;
 const GROUP_ROWS: usize = 65_536;
@@ -212,21 +215,35 @@ fn properties(schema: &SchemaRef, fields: &[Field], key_field: &str) -> Result<W
             if leaf.physical_type() == PhysicalType::INT64 {
                 properties = properties.set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
             }
-        } else if field.data_type.is_vector() {
+            continue;
+        }
+        // The field whose values the leaf has; a struct array's are leaves of its fields.
+        let own = match field.data_type {
+            DataType::ArrayOfStruct => field
+                .fields
+                .iter()
+                .find(|part| path.parts().get(MEMBER) == Some(&part.name)),
+            _ => Some(field),
+        };
+        let own = own.unwrap_or(field);
+        let nested = matches!(
+            field.data_type,
+            DataType::Json | DataType::Array | DataType::ArrayOfStruct
+        );
+        if nested || field.data_type.is_vector() {
+            // The least and the greatest text, element or number says nothing of a row.
             properties =
                 properties.set_column_statistics_enabled(path.clone(), EnabledStatistics::None);
-            if field.data_type == DataType::SparseFloatVector {
-                // The indices repeat from row to row, the values do not.
-                let indices = leaf.physical_type() == PhysicalType::INT32;
-                properties = properties.set_column_dictionary_enabled(path, indices);
-            } else {
-                properties = properties
-                    .set_column_dictionary_enabled(path.clone(), false)
-                    .set_column_compression(path, Compression::UNCOMPRESSED);
-            }
-        } else if matches!(field.data_type, DataType::Json | DataType::Array) {
-            // The least and the greatest text, or element, says nothing of a row.
-            properties = properties.set_column_statistics_enabled(path, EnabledStatistics::None);
+        }
+        let numbers_of_32_bits = leaf.physical_type() == PhysicalType::INT32;
+        if own.data_type == DataType::SparseFloatVector {
+            // The indices repeat from row to row, the values do not.
+            properties = properties.set_column_dictionary_enabled(path, numbers_of_32_bits);
+        } else if own.data_type.is_vector() {
+            // Parquet has bytes as numbers of 32 bits, of which a dictionary makes bytes again.
+            properties = properties
+                .set_column_dictionary_enabled(path.clone(), numbers_of_32_bits)
+                .set_column_compression(path, Compression::UNCOMPRESSED);
         }
     }
     Ok(properties.build())

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::columns::digest::{Digest, Digests};
-use crate::model::{Collection, DYNAMIC_FIELD, DataType, Field, Key};
+use crate::columns::{
+    self,
+    digest::{Digest, Digests},
+};
+use crate::model::{Collection, DYNAMIC_FIELD, Field, Key};
 use crate::{Error, Result};
 
 /// The newest archive format that this version reads, and the one that it writes.
@@ -299,10 +302,11 @@ impl CollectionEntry {
         self.exported_fields
             .iter()
             .map(|field| match self.schema.field(field) {
-                Some(declared) => match unknown_type(declared) {
+                Some(declared) => match columns::refusal(declared) {
                     None => Ok(declared.clone()),
-                    Some(unknown) => Err(format!(
-                        "{name}: exported field {field} has {unknown}, of which there are no columns"
+                    Some(_) => Err(format!(
+                        "{name}: exported field {field} is {}, of which there are no columns",
+                        columns::type_name(declared)
                     )),
                 },
                 None if field == DYNAMIC_FIELD => Ok(Field::dynamic()),
@@ -365,14 +369,6 @@ impl CollectionEntry {
             ));
         }
     }
-}
-
-/// The type of the field, or of its elements, that has no name here.
-fn unknown_type(field: &Field) -> Option<DataType> {
-    [Some(field.data_type), field.element_type]
-        .into_iter()
-        .flatten()
-        .find(|data_type| matches!(data_type, DataType::Unknown(_)))
 }
 
 /// Why bytes are no manifest, and the way out where they once were one.

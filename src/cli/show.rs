@@ -119,7 +119,13 @@ fn collection(entry: &CollectionEntry) -> String {
     let fields: Vec<Vec<String>> = schema
         .fields
         .iter()
-        .map(|field| vec![field.name.clone(), type_text(field), traits(entry, field)])
+        .flat_map(|field| {
+            let own = vec![field.name.clone(), type_text(field), traits(entry, field)];
+            let parts = field.fields.iter();
+            let parts =
+                parts.map(|part| vec![field.part_name(part), type_text(part), String::new()]);
+            std::iter::once(own).chain(parts)
+        })
         .collect();
     let table = output::table(&["name", "type", ""], fields);
     // The columns' names say nothing that is not plain to see.

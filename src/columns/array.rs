@@ -10,7 +10,7 @@ use arrow_buffer::{BooleanBuffer, OffsetBuffer};
 
 use super::payload::{arrays, bools, doubles, floats, ints, longs, strings};
 use super::schema::{element, typed, unsupported};
-use super::validity::{Validity, offsets, valid_rows};
+use super::validity::{Validity, offsets, refuse_null_elements, valid_rows};
 use super::{number, text};
 use crate::milvus::wire::schema::scalar_field::Data;
 use crate::milvus::wire::schema::{ArrayArray, ScalarField};
@@ -27,6 +27,9 @@ pub(super) fn decode(field: &Field, data: ScalarField, valid: Vec<bool>) -> Resu
             position.map_or_else(ScalarField::default, |at| std::mem::take(&mut rows[at]))
         })
         .collect();
+    for row in &rows {
+        refuse_null_elements(field, &row.valid_data)?;
+    }
     let (offsets, values) = elements(field, rows)?;
     let item = element(values.data_type().clone());
     let list = ListArray::try_new(item, offsets, values, validity.nulls());
@@ -123,7 +126,10 @@ pub(super) fn encode(field: &Field, column: &dyn Array) -> Result<Data> {
                 DataType::VarChar => text::encode(&elements, &values)?,
                 _ => number::encode(&elements, &values)?,
             };
-            Ok(ScalarField { data: Some(data) })
+            Ok(ScalarField {
+                data: Some(data),
+                valid_data: Vec::new(),
+            })
         })
         .collect();
     Ok(Data::ArrayData(ArrayArray {

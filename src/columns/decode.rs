@@ -1,6 +1,7 @@
 //! From an answer's `FieldData` to rows.
 
 use std::cmp::Ordering;
+use std::fmt;
 
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array, cast::AsArray};
@@ -8,10 +9,11 @@ use arrow_schema::SchemaRef;
 use arrow_select::take::take_record_batch;
 
 use super::schema::{column, mistyped, unsupported};
-use super::{array, dense, number, sparse, text};
+use super::validity::take_valid_data;
+use super::{array, dense, number, sparse, struct_array, text, vector_array};
 use crate::milvus::wire::schema::field_data::Field as Payload;
 use crate::milvus::wire::schema::{
-    FieldData, ScalarField, VectorField, scalar_field, vector_field,
+    FieldData, ScalarField, StructArrayField, VectorField, scalar_field, vector_field,
 };
 use crate::model::{DYNAMIC_FIELD, DataType, Field};
 use crate::{Error, Result};
@@ -64,24 +66,22 @@ fn is_of(field: &Field, data: &FieldData) -> bool {
     data.field_name == field.name || (field.name == DYNAMIC_FIELD && data.is_dynamic)
 }
 
-fn decode_column(field: &Field, data: FieldData) -> Result<ArrayRef> {
-    let valid = data.valid_data;
-    let vectors = field.data_type.is_vector();
-    let column = match data.field {
-        Some(Payload::Vectors(data)) if vectors => vector(field, data, valid)?,
-        None if vectors => vector(field, VectorField::default(), valid)?,
-        Some(Payload::Scalars(data)) if !vectors => scalar(field, data, valid)?,
-        None => scalar(field, ScalarField::default(), valid)?,
-        Some(Payload::Vectors(_)) => {
+pub(super) fn decode_column(field: &Field, mut data: FieldData) -> Result<ArrayRef> {
+    let valid = take_valid_data(&mut data)?;
+    let payload = data.field.unwrap_or_else(|| empty(field));
+    let column = match (kind(field), payload) {
+        (Kind::Scalars, Payload::Scalars(data)) => scalar(field, data, valid)?,
+        (Kind::Vectors, Payload::Vectors(data)) => vector(field, data, valid)?,
+        (Kind::Structs, Payload::StructArrays(data)) => struct_array::decode(field, data, valid)?,
+        (expected, other) => {
+            let came = match other {
+                Payload::Scalars(_) => Kind::Scalars,
+                Payload::Vectors(_) => Kind::Vectors,
+                Payload::StructArrays(_) => Kind::Structs,
+            };
             return Err(Error::column(
                 &field.name,
-                "vectors came where scalars were expected",
-            ));
-        }
-        Some(Payload::Scalars(_)) => {
-            return Err(Error::column(
-                &field.name,
-                "scalars came where vectors were expected",
+                format!("{came} came where {expected} were expected"),
             ));
         }
     };
@@ -94,12 +94,45 @@ fn decode_column(field: &Field, data: FieldData) -> Result<ArrayRef> {
     Ok(column)
 }
 
+/// The kinds of payload that a column may have.
+#[derive(Clone, Copy)]
+enum Kind {
+    Scalars,
+    Vectors,
+    Structs,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Scalars => "scalars",
+            Kind::Vectors => "vectors",
+            Kind::Structs => "structs",
+        })
+    }
+}
+
+fn kind(field: &Field) -> Kind {
+    match field.data_type {
+        DataType::ArrayOfStruct => Kind::Structs,
+        vectors if vectors.is_vector() => Kind::Vectors,
+        _ => Kind::Scalars,
+    }
+}
+
+/// What a column without a payload stands for.
+fn empty(field: &Field) -> Payload {
+    match kind(field) {
+        Kind::Scalars => Payload::Scalars(ScalarField::default()),
+        Kind::Vectors => Payload::Vectors(VectorField::default()),
+        Kind::Structs => Payload::StructArrays(StructArrayField::default()),
+    }
+}
+
 fn scalar(field: &Field, data: ScalarField, valid: Vec<bool>) -> Result<ArrayRef> {
     match field.data_type {
         DataType::Array => array::decode(field, data, valid),
-        DataType::VarChar | DataType::Json | DataType::Geometry | DataType::Timestamptz => {
-            text::decode(field, data, valid)
-        }
+        kind if text::is_text(kind) => text::decode(field, data, valid),
         _ => number::decode(field, data, valid),
     }
 }
@@ -107,6 +140,7 @@ fn scalar(field: &Field, data: ScalarField, valid: Vec<bool>) -> Result<ArrayRef
 fn vector(field: &Field, data: VectorField, valid: Vec<bool>) -> Result<ArrayRef> {
     match field.data_type {
         DataType::SparseFloatVector => sparse::decode(field, data, valid),
+        DataType::ArrayOfVector => vector_array::decode(field, data, valid),
         _ => dense::decode(field, data, valid),
     }
 }
@@ -118,6 +152,7 @@ pub(super) fn has_no_rows(data: &FieldData) -> bool {
     data.valid_data.is_empty()
         && match &data.field {
             None => true,
+            Some(Payload::Scalars(scalars)) if !scalars.valid_data.is_empty() => false,
             Some(Payload::Scalars(scalars)) => match &scalars.data {
                 None => true,
                 Some(Scalars::BoolData(array)) => array.data.is_empty(),
@@ -133,10 +168,13 @@ pub(super) fn has_no_rows(data: &FieldData) -> bool {
                     | Scalars::BytesData(array)
                     | Scalars::JsonData(array)
                     | Scalars::GeometryData(array)
-                    | Scalars::GeometryWktData(array),
+                    | Scalars::GeometryWktData(array)
+                    | Scalars::MolData(array)
+                    | Scalars::MolSmilesData(array),
                 ) => array.data.is_empty(),
                 Some(Scalars::ArrayData(array)) => array.data.is_empty(),
             },
+            Some(Payload::Vectors(vectors)) if !vectors.valid_data.is_empty() => false,
             Some(Payload::Vectors(vectors)) => match &vectors.data {
                 None => true,
                 Some(Vectors::FloatVector(array)) => {
@@ -149,7 +187,9 @@ pub(super) fn has_no_rows(data: &FieldData) -> bool {
                     | Vectors::Int8Vector(bytes),
                 ) => bytes.is_empty(),
                 Some(Vectors::SparseFloatVector(array)) => array.contents.is_empty(),
+                Some(Vectors::VectorArray(array)) => array.data.is_empty(),
             },
+            Some(Payload::StructArrays(structs)) => structs.fields.iter().all(has_no_rows),
         }
 }
 

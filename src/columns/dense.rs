@@ -1,8 +1,9 @@
-//! FloatVector, BinaryVector, Float16Vector and BFloat16Vector: `dim` numbers a row.
+//! FloatVector, BinaryVector, Float16Vector, BFloat16Vector and Int8Vector: `dim` numbers a row.
 
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BinaryArray, Float32Array, ListArray};
+use arrow_array::types::{ArrowPrimitiveType, Float32Type, Int8Type, UInt8Type};
+use arrow_array::{Array, ArrayRef, BinaryArray, ListArray, PrimitiveArray};
 use arrow_buffer::{Buffer, MutableBuffer};
 use bytes::Bytes;
 
@@ -19,33 +20,53 @@ use crate::{Error, Result};
 pub(super) fn decode(field: &Field, data: VectorField, valid: Vec<bool>) -> Result<ArrayRef> {
     let shape = Shape::of(field)?;
     let answered = data.dim;
-    match (field.data_type, data.data) {
-        (DataType::FloatVector, Some(Data::FloatVector(floats))) => {
-            float_lists(field, shape, answered, &floats.data, valid)
-        }
-        (DataType::FloatVector, None) => float_lists(field, shape, answered, &[], valid),
-        (DataType::BinaryVector, Some(Data::BinaryVector(bytes)))
-        | (DataType::Float16Vector, Some(Data::Float16Vector(bytes)))
-        | (DataType::BFloat16Vector, Some(Data::Bfloat16Vector(bytes))) => {
+    let chunks = chunks(field, data.data)?;
+    match field.data_type {
+        DataType::FloatVector => lists::<Float32Type>(field, shape, answered, &chunks, valid),
+        DataType::Int8Vector => lists::<Int8Type>(field, shape, answered, &chunks, valid),
+        _ => {
+            let bytes = chunks.into_iter().next().unwrap_or_default();
             binary(field, shape, answered, bytes, valid)
         }
-        (_, None) => binary(field, shape, answered, Bytes::new(), valid),
+    }
+}
+
+/// The bytes of a payload of the field's kind, as they came; an answer without rows may come without a payload.
+pub(super) fn chunks(field: &Field, data: Option<Data>) -> Result<Vec<Bytes>> {
+    match (field.data_type, data) {
+        (_, None) => Ok(Vec::new()),
+        (DataType::FloatVector, Some(Data::FloatVector(floats))) => Ok(floats.data),
+        (DataType::BinaryVector, Some(Data::BinaryVector(bytes)))
+        | (DataType::Float16Vector, Some(Data::Float16Vector(bytes)))
+        | (DataType::BFloat16Vector, Some(Data::Bfloat16Vector(bytes)))
+        | (DataType::Int8Vector, Some(Data::Int8Vector(bytes))) => Ok(vec![bytes]),
         (_, Some(_)) => Err(unexpected(field)),
     }
 }
 
-fn float_lists(
+/// Vectors as they are in arrays: all as lists, those of bytes, too.
+pub(super) fn in_array(field: &Field, shape: Shape, chunks: &[Bytes]) -> Result<ArrayRef> {
+    let valid = Vec::new();
+    match field.data_type {
+        DataType::FloatVector => lists::<Float32Type>(field, shape, 0, chunks, valid),
+        DataType::Int8Vector => lists::<Int8Type>(field, shape, 0, chunks, valid),
+        _ => lists::<UInt8Type>(field, shape, 0, chunks, valid),
+    }
+}
+
+fn lists<T: ArrowPrimitiveType>(
     field: &Field,
     shape: Shape,
     answered: i64,
     chunks: &[Bytes],
     valid: Vec<bool>,
 ) -> Result<ArrayRef> {
-    let floats = join::<f32>(field, chunks)?;
-    let vectors = shape.count(field, answered, floats.len() * size_of::<f32>())?;
+    let numbers = join::<T::Native>(field, chunks)?;
+    let width = size_of::<T::Native>();
+    let vectors = shape.count(field, answered, numbers.len() * width)?;
     let validity = Validity::new(field, valid, vectors)?;
-    let offsets = validity.strides(field, shape.dim)?;
-    let values = Float32Array::new(floats, None);
+    let offsets = validity.strides(field, shape.bytes / width)?;
+    let values = PrimitiveArray::<T>::new(numbers, None);
     let item = element(values.data_type().clone());
     ListArray::try_new(item, offsets, Arc::new(values), validity.nulls())
         .map(|list| Arc::new(list) as ArrayRef)
@@ -70,42 +91,79 @@ fn binary(
 /// The vectors of a column as they are sent: those that are not null, sharing the column's memory where null
 /// rows take no place in it either.
 pub(super) fn encode(field: &Field, column: &dyn Array) -> Result<VectorField> {
-    let shape = Shape::of(field)?;
-    let data = if field.data_type == DataType::FloatVector {
-        let column = typed::<ListArray>(field, column)?;
-        let floats = typed::<Float32Array>(field, column.values())?;
-        let memory = floats.values().inner();
-        let width = size_of::<f32>();
-        let packed = shape.pack(field, column, column.value_offsets(), memory, width)?;
-        Data::FloatVector(chunk(packed))
-    } else {
-        let column = typed::<BinaryArray>(field, column)?;
-        let packed = shape.pack(field, column, column.value_offsets(), column.values(), 1)?;
-        let packed = Bytes::from(packed);
-        match field.data_type {
-            DataType::BinaryVector => Data::BinaryVector(packed),
-            DataType::Float16Vector => Data::Float16Vector(packed),
-            DataType::BFloat16Vector => Data::Bfloat16Vector(packed),
-            _ => return Err(unsupported(field)),
+    match field.data_type {
+        DataType::FloatVector | DataType::Int8Vector => encode_lists(field, column),
+        _ => {
+            let column = typed::<BinaryArray>(field, column)?;
+            packed(field, column, column.value_offsets(), column.values(), 1)
         }
+    }
+}
+
+/// The vectors of a column of lists as they are sent: those that are not null.
+pub(super) fn encode_lists(field: &Field, column: &dyn Array) -> Result<VectorField> {
+    let column = typed::<ListArray>(field, column)?;
+    let (memory, width) = numbers(field, column)?;
+    packed(field, column, column.value_offsets(), memory, width)
+}
+
+/// The numbers of vectors that are lists, and the bytes of each.
+pub(super) fn numbers<'a>(field: &Field, column: &'a ListArray) -> Result<(&'a Buffer, usize)> {
+    fn memory<'a, T: ArrowPrimitiveType>(
+        field: &Field,
+        column: &'a ListArray,
+    ) -> Result<(&'a Buffer, usize)> {
+        let numbers = typed::<PrimitiveArray<T>>(field, column.values())?;
+        Ok((numbers.values().inner(), size_of::<T::Native>()))
+    }
+    match field.data_type {
+        DataType::FloatVector => memory::<Float32Type>(field, column),
+        DataType::Int8Vector => memory::<Int8Type>(field, column),
+        _ => memory::<UInt8Type>(field, column),
+    }
+}
+
+fn packed(
+    field: &Field,
+    column: &dyn Array,
+    offsets: &[i32],
+    memory: &Buffer,
+    width: usize,
+) -> Result<VectorField> {
+    let shape = Shape::of(field)?;
+    let packed = shape.pack(field, column, offsets, memory, width)?;
+    let data = match field.data_type {
+        DataType::FloatVector => Data::FloatVector(chunk(packed)),
+        DataType::BinaryVector => Data::BinaryVector(packed.into()),
+        DataType::Float16Vector => Data::Float16Vector(packed.into()),
+        DataType::BFloat16Vector => Data::Bfloat16Vector(packed.into()),
+        DataType::Int8Vector => Data::Int8Vector(packed.into()),
+        _ => return Err(unsupported(field)),
     };
     Ok(VectorField {
-        dim: shape.dim as i64,
+        dim: shape.dim(),
         data: Some(data),
+        valid_data: Vec::new(),
     })
 }
 
 /// How large each vector of a field is.
 #[derive(Clone, Copy)]
-struct Shape {
+pub(super) struct Shape {
     dim: usize,
     bytes: usize,
 }
 
 impl Shape {
-    fn of(field: &Field) -> Result<Shape> {
+    /// The number of dimensions.
+    pub(super) fn dim(self) -> i64 {
+        self.dim as i64
+    }
+
+    pub(super) fn of(field: &Field) -> Result<Shape> {
         let bits = match field.data_type {
             DataType::BinaryVector => 1,
+            DataType::Int8Vector => 8,
             DataType::Float16Vector | DataType::BFloat16Vector => 16,
             DataType::FloatVector => 32,
             _ => return Err(unsupported(field)),
@@ -120,7 +178,7 @@ impl Shape {
     }
 
     /// How many vectors these bytes are. Only an answer that has any says its own `dim`.
-    fn count(self, field: &Field, answered: i64, bytes: usize) -> Result<usize> {
+    pub(super) fn count(self, field: &Field, answered: i64, bytes: usize) -> Result<usize> {
         if bytes > 0 && answered != 0 && answered != self.dim as i64 {
             return Err(Error::column(
                 &field.name,

@@ -4,6 +4,7 @@ use arrow_array::{Array, Int64Array, RecordBatch, StringArray};
 use bytes::Bytes;
 
 use super::decode::has_no_rows;
+use super::validity::take_valid_data;
 use crate::milvus::wire::schema::FieldData;
 use crate::milvus::wire::schema::field_data::Field as Payload;
 use crate::milvus::wire::schema::scalar_field::Data;
@@ -24,8 +25,8 @@ impl KeyColumn {
     ///
     /// # Errors
     /// [`Error::Column`] where the column is not one of keys: another type, null, or text that is not UTF-8.
-    pub fn from_wire(data: FieldData) -> Result<KeyColumn> {
-        if data.valid_data.contains(&false) {
+    pub fn from_wire(mut data: FieldData) -> Result<KeyColumn> {
+        if take_valid_data(&mut data)?.contains(&false) {
             return Err(Error::column(&data.field_name, "a primary key is null"));
         }
         match data.field {
@@ -41,7 +42,7 @@ impl KeyColumn {
                 }
                 Some(_) => Err(not_keys(&data.field_name)),
             },
-            Some(Payload::Vectors(_)) => Err(not_keys(&data.field_name)),
+            Some(Payload::Vectors(_) | Payload::StructArrays(_)) => Err(not_keys(&data.field_name)),
         }
     }
 

@@ -8,14 +8,17 @@ mod decode;
 mod dense;
 pub mod digest;
 mod encode;
+mod geometry;
 mod keys;
 mod number;
 mod payload;
 mod schema;
 mod size;
 mod sparse;
+mod struct_array;
 mod text;
 mod validity;
+mod vector_array;
 mod zero;
 
 #[cfg(test)]
@@ -25,7 +28,7 @@ pub use decode::decode;
 pub use digest::{Digest, Digests};
 pub use encode::encode;
 pub use keys::{KeyColumn, keys, up_to};
-pub use schema::arrow_schema;
+pub use schema::{arrow_schema, refusal, type_name};
 pub use size::row_bytes;
 pub use zero::zero_vector;
 

@@ -45,10 +45,10 @@ payload!(
 payload!(strings, StringData, Bytes, "The strings of a payload.");
 payload!(jsons, JsonData, Bytes, "The JSON texts of a payload.");
 payload!(
-    wkts,
-    GeometryWktData,
+    smiles,
+    MolSmilesData,
     Bytes,
-    "The geometries of a payload, as WKT."
+    "The molecules of a payload, as SMILES."
 );
 payload!(
     arrays,
@@ -58,7 +58,7 @@ payload!(
 );
 
 /// The error of a payload that is not of its field's kind.
-fn unexpected(field: &Field, data: &Data) -> Error {
+pub(super) fn unexpected(field: &Field, data: &Data) -> Error {
     let kind = match data {
         Data::BoolData(_) => "booleans",
         Data::IntData(_) => "32-bit integers",
@@ -72,6 +72,8 @@ fn unexpected(field: &Field, data: &Data) -> Error {
         Data::GeometryData(_) => "geometries in WKB",
         Data::TimestamptzData(_) => "timestamps as numbers",
         Data::GeometryWktData(_) => "geometries in WKT",
+        Data::MolData(_) => "molecules in binary",
+        Data::MolSmilesData(_) => "molecules in SMILES",
     };
     Error::column(
         &field.name,

@@ -85,6 +85,7 @@ pub(super) fn encode(field: &Field, column: &dyn Array) -> Result<VectorField> {
     Ok(VectorField {
         dim,
         data: Some(Data::SparseFloatVector(SparseFloatArray { contents, dim })),
+        valid_data: Vec::new(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! VarChar, JSON (`$meta` among it), Geometry and Timestamptz: one text a row.
+//! VarChar, Text, JSON (`$meta` among it), Geometry, Timestamptz and Mol: one text a row.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use arrow_array::{Array, ArrayRef, StringArray};
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer};
 use bytes::Bytes;
 
-use super::payload::{jsons, strings, wkts};
+use super::geometry::wkt;
+use super::payload::{jsons, smiles, strings, unexpected};
 use super::schema::{typed, unsupported};
 use super::validity::{Validity, offsets, valid_rows};
 use crate::milvus::wire::schema::scalar_field::Data;
@@ -17,14 +18,29 @@ use crate::{Error, Result};
 /// What a row without undeclared keys has in `$meta`.
 pub(super) const NO_KEYS: &str = "{}";
 
+/// Whether values of the type are texts.
+pub(super) fn is_text(kind: DataType) -> bool {
+    matches!(
+        kind,
+        DataType::VarChar
+            | DataType::Text
+            | DataType::Json
+            | DataType::Geometry
+            | DataType::Timestamptz
+            | DataType::Mol
+    )
+}
+
 /// The column of an answer's texts.
 ///
 /// `$meta` is null in rows that are older than a collection's dynamic field; the column says `{}` then.
 pub(super) fn decode(field: &Field, data: ScalarField, valid: Vec<bool>) -> Result<ArrayRef> {
     let values = match field.data_type {
-        DataType::VarChar | DataType::Timestamptz => strings(field, data)?,
+        DataType::VarChar | DataType::Text => strings(field, data)?,
+        DataType::Timestamptz => instants(field, data)?,
         DataType::Json => jsons(field, data)?,
-        DataType::Geometry => wkts(field, data)?,
+        DataType::Geometry => geometries(field, data)?,
+        DataType::Mol => smiles(field, data)?,
         _ => return Err(unsupported(field)),
     };
     let validity = Validity::new(field, valid, values.len())?;
@@ -38,6 +54,37 @@ pub(super) fn decode(field: &Field, data: ScalarField, valid: Vec<bool>) -> Resu
     }
     let nulls = validity.nulls().filter(|_| !dynamic);
     Ok(Arc::new(utf8(field, offsets, joined, nulls)?))
+}
+
+/// The instants of a payload: as texts, or as microseconds since 1970.
+fn instants(field: &Field, data: ScalarField) -> Result<Vec<Bytes>> {
+    let Some(Data::TimestamptzData(numbers)) = data.data else {
+        return strings(field, data);
+    };
+    let text = |microseconds| match jiff::Timestamp::from_microsecond(microseconds) {
+        Ok(instant) => Ok(instant.to_string().into()),
+        Err(error) => Err(Error::column(
+            &field.name,
+            format!("{microseconds} microseconds are no instant: {error}"),
+        )),
+    };
+    numbers.data.into_iter().map(text).collect()
+}
+
+/// The geometries of a payload: as WKT, or as WKB, which becomes WKT.
+fn geometries(field: &Field, data: ScalarField) -> Result<Vec<Bytes>> {
+    match data.data {
+        None => Ok(Vec::new()),
+        Some(Data::GeometryWktData(texts)) => Ok(texts.data),
+        Some(Data::GeometryData(geometries)) => {
+            let text = |geometry: Bytes| match wkt(&geometry) {
+                Some(text) => Ok(text),
+                None => Err(Error::column(&field.name, "a geometry is no WKB")),
+            };
+            geometries.data.into_iter().map(text).collect()
+        }
+        Some(other) => Err(unexpected(field, &other)),
+    }
 }
 
 /// Texts from their bytes, which must be UTF-8, as must each of them.
@@ -55,9 +102,12 @@ pub(super) fn utf8(
 pub(super) fn encode(field: &Field, column: &dyn Array) -> Result<Data> {
     let data = slices(typed::<StringArray>(field, column)?);
     Ok(match field.data_type {
-        DataType::VarChar | DataType::Timestamptz => Data::StringData(BytesArray { data }),
+        DataType::VarChar | DataType::Text | DataType::Timestamptz => {
+            Data::StringData(BytesArray { data })
+        }
         DataType::Json => Data::JsonData(BytesArray { data }),
         DataType::Geometry => Data::GeometryWktData(BytesArray { data }),
+        DataType::Mol => Data::MolSmilesData(BytesArray { data }),
         _ => return Err(unsupported(field)),
     })
 }

@@ -3,6 +3,8 @@
 use arrow_array::Array;
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
 
+use crate::milvus::wire::schema::FieldData;
+use crate::milvus::wire::schema::field_data::Field as Payload;
 use crate::model::Field;
 use crate::{Error, Result};
 
@@ -86,6 +88,41 @@ impl Validity {
             offsets(field, std::iter::repeat_n(width, self.rows))
         }
     }
+}
+
+/// Takes `valid_data` out of a column: from the column, where every release of Milvus has it, or from its payload,
+/// where milvus-proto's head does.
+///
+/// # Errors
+/// Where it is in both places, and not the same.
+pub(super) fn take_valid_data(data: &mut FieldData) -> Result<Vec<bool>> {
+    let beside = std::mem::take(&mut data.valid_data);
+    let within = match &mut data.field {
+        Some(Payload::Scalars(scalars)) => std::mem::take(&mut scalars.valid_data),
+        Some(Payload::Vectors(vectors)) => std::mem::take(&mut vectors.valid_data),
+        Some(Payload::StructArrays(_)) | None => Vec::new(),
+    };
+    if within.is_empty() {
+        Ok(beside)
+    } else if beside.is_empty() || beside == within {
+        Ok(within)
+    } else {
+        Err(Error::column(
+            &data.field_name,
+            "valid_data came twice, and not the same",
+        ))
+    }
+}
+
+/// Refuses an array whose `valid_data` says that an element is null.
+pub(super) fn refuse_null_elements(field: &Field, valid_data: &[bool]) -> Result<()> {
+    if valid_data.contains(&false) {
+        return Err(Error::column(
+            &field.name,
+            "an element of an array is null, which cannot be carried",
+        ));
+    }
+    Ok(())
 }
 
 /// The offsets of rows with these lengths.

@@ -1,6 +1,6 @@
 //! Vectors without a single component.
 
-use arrow_array::types::Float32Type;
+use arrow_array::types::{Float32Type, Int8Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, StructArray, cast::AsArray};
 
 /// The first row of a vector column whose value is there and is all zeros, or has no components at all.
@@ -9,9 +9,10 @@ pub fn zero_vector(column: &ArrayRef) -> Option<usize> {
     if let Some(lists) = column.as_list_opt::<i32>() {
         let is_zero = |row: &usize| {
             let values = lists.value(*row);
-            values
-                .as_primitive_opt::<Float32Type>()
-                .is_some_and(|values| values.values().iter().all(|value| *value == 0.0))
+            let floats = values.as_primitive_opt::<Float32Type>();
+            let bytes = values.as_primitive_opt::<Int8Type>();
+            floats.is_some_and(|floats| floats.values().iter().all(|value| *value == 0.0))
+                || bytes.is_some_and(|bytes| bytes.values().iter().all(|value| *value == 0))
         };
         rows.into_iter().find(is_zero)
     } else if let Some(bytes) = column.as_any().downcast_ref::<BinaryArray>() {

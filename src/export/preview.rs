@@ -107,7 +107,7 @@ fn previewed(
     let load = !collection.load.loaded;
     let temp_indexes = if load {
         let fields = readable::unindexed(cluster, collection);
-        fields.iter().map(|field| field.name.clone()).collect()
+        fields.into_iter().map(|(name, _)| name).collect()
     } else {
         Vec::new()
     };

@@ -14,7 +14,9 @@ use super::wire::milvus::{
     CreateAliasRequest, CreateCollectionRequest, CreateIndexRequest, CreatePartitionRequest,
     DescribeAliasRequest, DropAliasRequest, DropCollectionRequest, DropIndexRequest,
 };
-use super::wire::schema::{CollectionSchema, FieldSchema, FunctionSchema, ValueField, value_field};
+use super::wire::schema::{
+    CollectionSchema, FieldSchema, FunctionSchema, StructArrayFieldSchema, ValueField, value_field,
+};
 use crate::error::{Error, Result};
 use crate::model::{Collection, CollectionName, DataType, DefaultValue, Field, Function, Index};
 use crate::progress::{Context, Task};
@@ -27,15 +29,7 @@ impl Cluster {
     /// indexes and aliases are made by calls of their own.
     pub async fn create_collection(&self, collection: &Collection) -> Result<()> {
         let name = &collection.name;
-        let schema = CollectionSchema {
-            name: name.collection.clone(),
-            description: collection.description.clone(),
-            auto_id: collection.primary_key().is_some_and(|key| key.auto_id),
-            fields: collection.fields.iter().map(field_schema).collect(),
-            enable_dynamic_field: collection.dynamic,
-            functions: collection.functions.iter().map(function_schema).collect(),
-            ..Default::default()
-        };
+        let schema = collection_schema(collection);
         let num_partitions = if collection.has_partition_key() {
             collection.partitions.len() as i64
         } else {
@@ -270,6 +264,36 @@ impl Cluster {
     }
 }
 
+/// A collection as it is asked for.
+pub(super) fn collection_schema(collection: &Collection) -> CollectionSchema {
+    let (struct_arrays, fields): (Vec<&Field>, Vec<&Field>) = collection
+        .fields
+        .iter()
+        .partition(|field| field.data_type == DataType::ArrayOfStruct);
+    CollectionSchema {
+        name: collection.name.collection.clone(),
+        description: collection.description.clone(),
+        auto_id: collection.primary_key().is_some_and(|key| key.auto_id),
+        fields: fields.into_iter().map(field_schema).collect(),
+        enable_dynamic_field: collection.dynamic,
+        functions: collection.functions.iter().map(function_schema).collect(),
+        struct_array_fields: struct_arrays.into_iter().map(struct_array_schema).collect(),
+        ..Default::default()
+    }
+}
+
+/// A struct array, with its fields under their short names, as Milvus wants them.
+fn struct_array_schema(field: &Field) -> StructArrayFieldSchema {
+    StructArrayFieldSchema {
+        field_id: 0,
+        name: field.name.clone(),
+        description: field.description.clone(),
+        fields: field.fields.iter().map(field_schema).collect(),
+        type_params: to_pairs(&field.params),
+        nullable: field.nullable,
+    }
+}
+
 fn function_schema(function: &Function) -> FunctionSchema {
     FunctionSchema {
         name: function.name.clone(),
@@ -295,6 +319,7 @@ fn field_schema(field: &Field) -> FieldSchema {
         is_partition_key: field.partition_key,
         is_clustering_key: field.clustering_key,
         nullable: field.nullable,
+        element_nullable: field.element_nullable,
         is_function_output: field.function_output,
         ..Default::default()
     }

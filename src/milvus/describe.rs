@@ -11,7 +11,7 @@ use super::wire::milvus::{
     DescribeCollectionRequest, DescribeCollectionResponse, DescribeIndexRequest, IndexDescription,
     ListAliasesRequest, ShowPartitionsRequest,
 };
-use super::wire::schema::{FieldSchema, ValueField, value_field};
+use super::wire::schema::{FieldSchema, StructArrayFieldSchema, ValueField, value_field};
 use crate::error::{Error, Result};
 use crate::model::{
     Collection, CollectionName, ConsistencyLevel, DEFAULT_PARTITION, DYNAMIC_FIELD, DataType,
@@ -41,25 +41,10 @@ impl Cluster {
             subject: name.to_string(),
             reason: "it has no schema".into(),
         })?;
-        let mut fields: Vec<Field> = schema
-            .fields
-            .into_iter()
-            .filter(|field| !field.is_dynamic && field.name != DYNAMIC_FIELD)
-            .map(field)
-            .collect();
-        // Struct arrays (2.6 on) are fields of a kind of their own: named, so that they are refused by name.
-        fields.extend(schema.struct_array_fields.into_iter().map(|nested| Field {
-            data_type: DataType::Unknown(200),
-            ..field(FieldSchema {
-                name: nested.name,
-                description: nested.description,
-                ..Default::default()
-            })
-        }));
         Ok(Collection {
             name: name.clone(),
             description: schema.description,
-            fields,
+            fields: fields(schema.fields, schema.struct_array_fields),
             dynamic: schema.enable_dynamic_field,
             functions: schema
                 .functions
@@ -198,22 +183,63 @@ impl Cluster {
     }
 }
 
+/// The fields as declared, struct arrays after the others; without the dynamic field, which some servers describe.
+fn fields(plain: Vec<FieldSchema>, struct_arrays: Vec<StructArrayFieldSchema>) -> Vec<Field> {
+    plain
+        .into_iter()
+        .filter(|field| !field.is_dynamic && field.name != DYNAMIC_FIELD)
+        .map(field)
+        .chain(struct_arrays.into_iter().map(struct_array))
+        .collect()
+}
+
 fn field(field: FieldSchema) -> Field {
     let data_type = DataType::from_code(field.data_type);
     Field {
         name: field.name,
         description: field.description,
         data_type,
-        element_type: (data_type == DataType::Array)
+        element_type: matches!(data_type, DataType::Array | DataType::ArrayOfVector)
             .then(|| DataType::from_code(field.element_type)),
+        fields: Vec::new(),
         params: from_pairs(field.type_params),
         primary_key: field.is_primary_key,
         auto_id: field.auto_id,
         partition_key: field.is_partition_key,
         clustering_key: field.is_clustering_key,
         nullable: field.nullable,
+        element_nullable: field.element_nullable,
         default: default_value(&field.default_value),
         function_output: field.is_function_output,
+    }
+}
+
+/// A struct array (2.6 on). Servers may call its fields by their short names or as `struct[field]`, as they keep them.
+fn struct_array(described: StructArrayFieldSchema) -> Field {
+    let name = described.name;
+    let short = |part: FieldSchema| {
+        let inner = part
+            .name
+            .strip_prefix(&name)
+            .and_then(|rest| rest.strip_prefix('['))
+            .and_then(|rest| rest.strip_suffix(']'))
+            .map(str::to_owned);
+        Field {
+            name: inner.unwrap_or_else(|| part.name.clone()),
+            ..field(part)
+        }
+    };
+    let fields = described.fields.into_iter().map(short).collect();
+    Field {
+        fields,
+        ..field(FieldSchema {
+            name,
+            description: described.description,
+            data_type: DataType::ArrayOfStruct.code(),
+            type_params: described.type_params,
+            nullable: described.nullable,
+            ..Default::default()
+        })
     }
 }
 
@@ -270,6 +296,8 @@ fn index(described: IndexDescription) -> Index {
 mod tests {
     use super::*;
     use crate::milvus::databases::to_pairs;
+    use crate::milvus::define::collection_schema;
+    use crate::milvus::wire::schema::CollectionSchema;
 
     fn described(params: &[(&str, &str)]) -> IndexDescription {
         let params = params
@@ -298,6 +326,145 @@ mod tests {
             ("efConstruction", "200"),
         ]);
         assert_eq!(index(nested), index(flat));
+    }
+
+    /// A collection with a field of each shape, and the parameters that Milvus may one day have.
+    fn defined() -> Collection {
+        let of = |name: &str, data_type, element_type, params: &[(&str, &str)]| Field {
+            name: name.into(),
+            description: format!("the {name}"),
+            data_type,
+            element_type,
+            params: params
+                .iter()
+                .map(|(k, v)| (k.to_string(), v.to_string()))
+                .collect(),
+            ..Field::dynamic()
+        };
+        let text = Some(DataType::VarChar);
+        let chunks = Field {
+            nullable: true,
+            fields: [
+                of(
+                    "text",
+                    DataType::Array,
+                    text,
+                    &[("max_capacity", "9"), ("max_length", "7"), ("later", "x")],
+                ),
+                of(
+                    "vector",
+                    DataType::ArrayOfVector,
+                    Some(DataType::Float16Vector),
+                    &[("max_capacity", "9"), ("dim", "4")],
+                ),
+            ]
+            .map(|part| Field {
+                nullable: true,
+                ..part
+            })
+            .to_vec(),
+            ..of(
+                "chunks",
+                DataType::ArrayOfStruct,
+                None,
+                &[("mmap.enabled", "true")],
+            )
+        };
+        Collection {
+            name: CollectionName::new("default", "docs"),
+            description: "of all kinds".into(),
+            fields: vec![
+                Field {
+                    primary_key: true,
+                    ..of("id", DataType::Int64, None, &[])
+                },
+                of("bytes", DataType::Int8Vector, None, &[("dim", "8")]),
+                of("text", DataType::Text, None, &[]),
+                of("mol", DataType::Mol, None, &[]),
+                of(
+                    "vectors",
+                    DataType::ArrayOfVector,
+                    Some(DataType::FloatVector),
+                    &[("dim", "2")],
+                ),
+                chunks,
+            ],
+            dynamic: true,
+            functions: Vec::new(),
+            properties: BTreeMap::new(),
+            partitions: Vec::new(),
+            shards: 1,
+            consistency_level: ConsistencyLevel::Strong,
+            aliases: Vec::new(),
+            indexes: Vec::new(),
+            load: Load {
+                loaded: false,
+                replicas: 0,
+            },
+        }
+    }
+
+    #[test]
+    fn what_is_defined_is_what_is_described() {
+        let meant = defined();
+        let sent = collection_schema(&meant);
+        assert_eq!(sent.fields.len(), 5, "struct arrays are not among them");
+        let chunks = &sent.struct_array_fields[0];
+        assert_eq!(
+            chunks.fields[0].name, "text",
+            "Milvus makes chunks[text] of it"
+        );
+        // As bytes, as it goes over the wire.
+        let encoded = sent.encode_to_vec();
+        let described = CollectionSchema::decode(encoded.as_slice()).unwrap();
+        assert_eq!(
+            fields(described.fields, described.struct_array_fields),
+            meant.fields
+        );
+    }
+
+    #[test]
+    fn fields_of_struct_arrays_have_short_names_whichever_the_server_tells() {
+        let meant = defined();
+        let mut told = collection_schema(&meant);
+        let chunks = &mut told.struct_array_fields[0];
+        for part in &mut chunks.fields {
+            part.name = format!("chunks[{}]", part.name);
+        }
+        assert_eq!(fields(told.fields, told.struct_array_fields), meant.fields);
+        let odd = StructArrayFieldSchema {
+            name: "chunks".into(),
+            fields: ["chunks", "chunks[", "other[x]", "chunks[a]b"]
+                .map(|name| FieldSchema {
+                    name: name.into(),
+                    ..Default::default()
+                })
+                .to_vec(),
+            ..Default::default()
+        };
+        let names: Vec<String> = struct_array(odd)
+            .fields
+            .into_iter()
+            .map(|part| part.name)
+            .collect();
+        assert_eq!(names, ["chunks", "chunks[", "other[x]", "chunks[a]b"]);
+    }
+
+    #[test]
+    fn indexes_call_fields_of_struct_arrays_by_both_names() {
+        let names: Vec<String> = defined().indexable().map(|(name, _)| name).collect();
+        assert_eq!(
+            names,
+            [
+                "id",
+                "bytes",
+                "text",
+                "mol",
+                "vectors",
+                "chunks[text]",
+                "chunks[vector]"
+            ]
+        );
     }
 
     #[test]

@@ -53,9 +53,13 @@ pub struct Field {
     /// The type of its values.
     #[serde(rename = "type")]
     pub data_type: DataType,
-    /// For arrays, the type of their elements.
+    /// For arrays, also of vectors, the type of their elements.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub element_type: Option<DataType>,
+    /// For struct arrays, the fields of their elements under their short names, each as Milvus keeps it: an `Array`
+    /// or an `ArrayOfVector` with an element for each element of the struct array.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<Field>,
     /// Type parameters (`dim`, `max_length`, `max_capacity`, …), verbatim.
     #[serde(default)]
     pub params: BTreeMap<String, String>,
@@ -71,9 +75,12 @@ pub struct Field {
     /// Whether the field clusters segments (Milvus 2.4 on).
     #[serde(default)]
     pub clustering_key: bool,
-    /// Whether values may be null (scalars from Milvus 2.5).
+    /// Whether values may be null (scalars from Milvus 2.5, vectors and struct arrays from 3.0).
     #[serde(default)]
     pub nullable: bool,
+    /// Whether elements of arrays may be null, which milvault does not carry and no release of Milvus has yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub element_nullable: bool,
     /// What a row without a value gets (Milvus 2.5 on).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default: Option<DefaultValue>,
@@ -158,6 +165,19 @@ impl Collection {
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
+
+    /// Every field that can have an index, under the name that indexes call it by: fields of struct arrays are
+    /// `struct[field]`, struct arrays themselves are not among them.
+    pub fn indexable(&self) -> impl Iterator<Item = (String, &Field)> {
+        self.fields.iter().flat_map(|field| {
+            let own = field.fields.is_empty().then(|| (field.name.clone(), field));
+            let parts = field
+                .fields
+                .iter()
+                .map(|part| (field.part_name(part), part));
+            own.into_iter().chain(parts)
+        })
+    }
 }
 
 impl Function {
@@ -171,6 +191,16 @@ impl Field {
         self.params.get("dim").and_then(|dim| dim.parse().ok())
     }
 
+    /// What Milvus calls a field of a struct array outside of it: `struct[field]`.
+    pub fn part_name(&self, part: &Field) -> String {
+        format!("{}[{}]", self.name, part.name)
+    }
+
+    /// The field, and the fields of its elements where it is a struct array.
+    pub fn and_parts(&self) -> impl Iterator<Item = &Field> {
+        std::iter::once(self).chain(&self.fields)
+    }
+
     /// The dynamic field as a column: JSON text of each row's undeclared keys.
     pub fn dynamic() -> Field {
         Field {
@@ -178,12 +208,14 @@ impl Field {
             description: String::new(),
             data_type: DataType::Json,
             element_type: None,
+            fields: Vec::new(),
             params: BTreeMap::new(),
             primary_key: false,
             auto_id: false,
             partition_key: false,
             clustering_key: false,
             nullable: false,
+            element_nullable: false,
             default: None,
             function_output: false,
         }

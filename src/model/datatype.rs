@@ -25,18 +25,25 @@ pub enum DataType {
     Array,
     Json,
     Geometry,
+    Text,
     Timestamptz,
+    Mol,
     BinaryVector,
     FloatVector,
     Float16Vector,
     BFloat16Vector,
     SparseFloatVector,
+    Int8Vector,
+    /// Vectors of one kind, which [`super::Field::element_type`] has.
+    ArrayOfVector,
+    /// A struct array: rows of [`super::Field::fields`].
+    ArrayOfStruct,
     /// A type whose values this version of milvault cannot carry, by its number.
     Unknown(i32),
 }
 
 /// Every type that milvault carries, with its number on the wire.
-const KNOWN: [(DataType, i32, &str); 17] = [
+const KNOWN: [(DataType, i32, &str); 22] = [
     (DataType::Bool, 1, "Bool"),
     (DataType::Int8, 2, "Int8"),
     (DataType::Int16, 3, "Int16"),
@@ -48,12 +55,17 @@ const KNOWN: [(DataType, i32, &str); 17] = [
     (DataType::Array, 22, "Array"),
     (DataType::Json, 23, "JSON"),
     (DataType::Geometry, 24, "Geometry"),
+    (DataType::Text, 25, "Text"),
     (DataType::Timestamptz, 26, "Timestamptz"),
+    (DataType::Mol, 27, "Mol"),
     (DataType::BinaryVector, 100, "BinaryVector"),
     (DataType::FloatVector, 101, "FloatVector"),
     (DataType::Float16Vector, 102, "Float16Vector"),
     (DataType::BFloat16Vector, 103, "BFloat16Vector"),
     (DataType::SparseFloatVector, 104, "SparseFloatVector"),
+    (DataType::Int8Vector, 105, "Int8Vector"),
+    (DataType::ArrayOfVector, 106, "ArrayOfVector"),
+    (DataType::ArrayOfStruct, 200, "ArrayOfStruct"),
 ];
 
 impl DataType {
@@ -76,7 +88,7 @@ impl DataType {
         }
     }
 
-    /// Whether values of the type are vectors, which take a vector index.
+    /// Whether values of the type are vectors or arrays of vectors, which take a vector index.
     pub fn is_vector(self) -> bool {
         self.code() >= 100 && self.code() < 200
     }

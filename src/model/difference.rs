@@ -9,19 +9,7 @@ use super::{Collection, Field};
 pub fn schema_differences(a: &Collection, b: &Collection, names: (&str, &str)) -> Vec<String> {
     let (in_a, in_b) = names;
     let mut found = Vec::new();
-    for field in &a.fields {
-        match b.field(&field.name) {
-            None => found.push(format!("field {} is only in {in_a}", field.name)),
-            Some(other) => field_differences(field, other, names, &mut found),
-        }
-    }
-    for field in b
-        .fields
-        .iter()
-        .filter(|field| a.field(&field.name).is_none())
-    {
-        found.push(format!("field {} is only in {in_b}", field.name));
-    }
+    compare_fields("", &a.fields, &b.fields, names, &mut found);
     if a.dynamic != b.dynamic {
         let dynamic = if a.dynamic { in_a } else { in_b };
         found.push(format!("only {dynamic} has a dynamic field"));
@@ -29,8 +17,43 @@ pub fn schema_differences(a: &Collection, b: &Collection, names: (&str, &str)) -
     found
 }
 
-fn field_differences(a: &Field, b: &Field, (in_a, in_b): (&str, &str), found: &mut Vec<String>) {
-    let name = &a.name;
+/// Compares the fields of collections, or of the struct array `of`, whatever their order.
+fn compare_fields(
+    of: &str,
+    a: &[Field],
+    b: &[Field],
+    names: (&str, &str),
+    found: &mut Vec<String>,
+) {
+    let (in_a, in_b) = names;
+    let full_name = |field: &Field| match of {
+        "" => field.name.clone(),
+        of => format!("{of}[{}]", field.name),
+    };
+    let within =
+        |fields: &'_ [Field], name: &str| fields.iter().position(|field| field.name == name);
+    for field in a {
+        match within(b, &field.name) {
+            None => found.push(format!("field {} is only in {in_a}", full_name(field))),
+            Some(other) => field_differences(&full_name(field), field, &b[other], names, found),
+        }
+    }
+    for field in b {
+        if within(a, &field.name).is_none() {
+            found.push(format!("field {} is only in {in_b}", full_name(field)));
+        }
+    }
+}
+
+fn field_differences(
+    name: &str,
+    a: &Field,
+    b: &Field,
+    names: (&str, &str),
+    found: &mut Vec<String>,
+) {
+    compare_fields(name, &a.fields, &b.fields, names, found);
+    let (in_a, in_b) = names;
     let mut differ = |what: &str, of_a: String, of_b: String| {
         if of_a != of_b {
             found.push(format!(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::archive::Selection;
+use crate::columns;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{Collection, Field};
@@ -79,7 +80,8 @@ pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec
         problems.extend(
             fields
                 .iter()
-                .filter_map(|field| unknown_type(&collection, field)),
+                .filter_map(columns::refusal)
+                .map(|refusal| format!("{}: {refusal}", collection.name)),
         );
         let partitions = select::partitions(selection, &collection)?;
         plans.push(Plan {
@@ -94,16 +96,4 @@ pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec
         return Err(Error::Incompatible { problems });
     }
     Ok(plans)
-}
-
-fn unknown_type(collection: &Collection, field: &Field) -> Option<String> {
-    use crate::model::DataType::Unknown;
-    let unknown = [Some(field.data_type), field.element_type]
-        .into_iter()
-        .flatten()
-        .find(|data_type| matches!(data_type, Unknown(_)))?;
-    Some(format!(
-        "{}: field {} has {unknown}, which this milvault does not know; leave it out with --exclude-fields {}",
-        collection.name, field.name, field.name
-    ))
 }

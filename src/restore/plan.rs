@@ -153,7 +153,11 @@ fn target<'a>(
     }
     if !cluster.version().is_lite_from(3, 0, 0) {
         for field in &mut meant.fields {
-            notes.extend(limit_text(field));
+            let name = field.name.clone();
+            notes.extend(limit_text(&name, field));
+            for part in &mut field.fields {
+                notes.extend(limit_text(&format!("{name}[{}]", part.name), part));
+            }
         }
     }
     settle_indexes(&mut meant, cluster, options.indexes, &mut notes);
@@ -199,7 +203,7 @@ fn target<'a>(
 
 /// Gives texts the greatest limit where the archive tells none, which all servers but milvus-lite 3 want to know;
 /// milvus-lite 3.2.2 does not tell that of texts in arrays.
-fn limit_text(field: &mut Field) -> Option<String> {
+fn limit_text(name: &str, field: &mut Field) -> Option<String> {
     let text = Some(DataType::VarChar);
     if (Some(field.data_type) != text && field.element_type != text)
         || field.params.contains_key(MAX_LENGTH)
@@ -210,8 +214,7 @@ fn limit_text(field: &mut Field) -> Option<String> {
         .params
         .insert(MAX_LENGTH.to_owned(), LONGEST_TEXT.to_owned());
     Some(format!(
-        "texts of {} may have {LONGEST_TEXT} bytes, as the archive tells no limit",
-        field.name
+        "texts of {name} may have {LONGEST_TEXT} bytes, as the archive tells no limit"
     ))
 }
 
@@ -223,9 +226,9 @@ fn settle_indexes(
     notes: &mut Vec<String>,
 ) {
     let version = cluster.version();
-    let fields = &meant.fields;
-    meant.indexes.retain_mut(|index| {
-        let Some(field) = fields.iter().find(|field| field.name == index.field) else {
+    let mut wanted = std::mem::take(&mut meant.indexes);
+    wanted.retain_mut(|index| {
+        let Some((_, field)) = meant.indexable().find(|(name, _)| *name == index.field) else {
             return false;
         };
         if indexes == Indexes::Omit {
@@ -252,6 +255,7 @@ fn settle_indexes(
         }
         true
     });
+    meant.indexes = wanted;
 }
 
 /// Milvus 2.3.5 takes a row with the greatest key, counts it, and returns it to no query.

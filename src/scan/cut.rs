@@ -15,6 +15,9 @@ const TARGET_ROWS: std::ops::RangeInclusive<u64> = 256..=65_536;
 /// a measured width would make cuts depend on rows far away.
 const VARIABLE_WIDTH: u64 = 128;
 
+/// How many vectors an array is taken to have.
+const VECTORS: u64 = 8;
+
 /// The keys of one range: those after `after`, up to and including the last of `keys`.
 #[derive(Clone, Debug)]
 pub struct KeyRange {
@@ -133,15 +136,25 @@ impl Cutter {
 
 /// The raw bytes of a value, as far as the schema tells.
 pub(super) fn width(field: &Field) -> u64 {
+    width_of(field.data_type, field)
+}
+
+/// The bytes of a value of this type, which `field` or its elements have.
+fn width_of(data_type: DataType, field: &Field) -> u64 {
     let dim = field.dim().unwrap_or(0) as u64;
-    match field.data_type {
+    match data_type {
         DataType::Bool | DataType::Int8 => 1,
         DataType::Int16 => 2,
         DataType::Int32 | DataType::Float => 4,
         DataType::Int64 | DataType::Double => 8,
         DataType::BinaryVector => dim.div_ceil(8),
-        DataType::FloatVector => dim * 4,
-        DataType::Float16Vector | DataType::BFloat16Vector => dim * 2,
+        DataType::FloatVector => dim.saturating_mul(4),
+        DataType::Float16Vector | DataType::BFloat16Vector => dim.saturating_mul(2),
+        DataType::Int8Vector => dim,
+        DataType::ArrayOfVector => field.element_type.map_or(VARIABLE_WIDTH, |element| {
+            width_of(element, field).saturating_mul(VECTORS)
+        }),
+        DataType::ArrayOfStruct => field.fields.iter().map(width).sum(),
         _ => VARIABLE_WIDTH,
     }
 }

@@ -1,8 +1,20 @@
 //! What pyarrow and DuckDB find in an archive.
 
+use std::path::Path;
+
 use crate::support::python;
 use crate::support::servers;
 use crate::support::vault::{Vault, collections, connect, database};
+
+#[test]
+fn types_that_no_server_here_has_are_what_a_user_of_parquet_expects() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archive-v1-types");
+    let folder = folder.join("milvus-3.0-types");
+    let folder = folder.to_str().unwrap();
+    // pyarrow and DuckDB see the same, and pyarrow sees what the archive was made of.
+    python::run("parquet_reads.py", &[folder]);
+    python::run("newer_types.py", &[folder]);
+}
 
 #[tokio::test]
 async fn every_value_is_what_a_user_of_parquet_expects() {

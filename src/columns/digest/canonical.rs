@@ -1,14 +1,17 @@
 //! The one sequence of bytes that a value is hashed as.
 
+use std::collections::BTreeMap;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
-use arrow_array::{Array, BinaryArray, BooleanArray, ListArray, PrimitiveArray, StringArray};
+use arrow_array::{Array, BinaryArray, BooleanArray, ListArray, StringArray};
 use arrow_schema::DataType as ArrowType;
 use jiff::civil::DateTime;
 
 use crate::columns::schema::{mistyped, typed, unsupported};
 use crate::columns::sparse::SparseRows;
 use crate::columns::text::NO_KEYS;
+use crate::columns::{dense, struct_array, vector_array};
 use crate::model::{DYNAMIC_FIELD, DataType, Field};
 use crate::{Error, Result};
 
@@ -23,14 +26,31 @@ pub(super) enum Canonical<'a> {
     Array {
         field: &'a Field,
         offsets: &'a [i32],
-        elements: Scalars<'a>,
+        elements: Elements<'a>,
     },
-    Floats {
+    /// A struct array, whose members are in order of the bytes of their names.
+    Structs {
+        field: &'a Field,
         offsets: &'a [i32],
-        memory: &'a [u8],
+        members: BTreeMap<&'a str, Elements<'a>>,
     },
+    Vectors(Vectors<'a>),
     Binary(&'a BinaryArray),
     Sparse(SparseRows<'a>),
+}
+
+/// The elements of arrays.
+pub(super) enum Elements<'a> {
+    Scalars(Scalars<'a>),
+    Vectors(Vectors<'a>),
+}
+
+/// Dense vectors that are lists, of a column or of an array's elements.
+pub(super) struct Vectors<'a> {
+    offsets: &'a [i32],
+    memory: &'a [u8],
+    /// The bytes of each number.
+    width: usize,
 }
 
 /// Scalars, of a column or of an array's elements.
@@ -56,28 +76,37 @@ impl<'a> Canonical<'a> {
                 dynamic: field.name == DYNAMIC_FIELD,
             },
             DataType::Timestamptz => Canonical::Instant(typed(field, column)?),
-            DataType::Array => {
+            DataType::Array | DataType::ArrayOfVector => {
                 let list = typed::<ListArray>(field, column)?;
-                let kind = field.element_type.ok_or_else(|| unsupported(field))?;
                 Canonical::Array {
                     field,
                     offsets: list.value_offsets(),
-                    elements: Scalars::of(field, kind, list.values())?,
+                    elements: Elements::of(field, field, list.values())?,
                 }
             }
-            DataType::FloatVector => {
+            DataType::ArrayOfStruct => {
                 let list = typed::<ListArray>(field, column)?;
-                let floats = typed::<PrimitiveArray<Float32Type>>(field, list.values())?;
-                Canonical::Floats {
+                let structs = struct_array::structs(field, list)?;
+                let elements = |part: &'a Field| {
+                    let member = struct_array::member(field, structs, part)?;
+                    Ok((part.name.as_str(), Elements::of(field, part, member)?))
+                };
+                Canonical::Structs {
+                    field,
                     offsets: list.value_offsets(),
-                    memory: floats.values().inner(),
+                    members: field.fields.iter().map(elements).collect::<Result<_>>()?,
                 }
+            }
+            DataType::FloatVector | DataType::Int8Vector => {
+                Canonical::Vectors(Vectors::of(field, column)?)
             }
             DataType::BinaryVector | DataType::Float16Vector | DataType::BFloat16Vector => {
                 Canonical::Binary(typed(field, column)?)
             }
             DataType::SparseFloatVector => Canonical::Sparse(SparseRows::of(field, column)?),
-            DataType::Geometry => Canonical::Scalar(Scalars::Text(typed(field, column)?)),
+            DataType::Text | DataType::Geometry | DataType::Mol => {
+                Canonical::Scalar(Scalars::Text(typed(field, column)?))
+            }
             kind => Canonical::Scalar(Scalars::of(field, kind, column)?),
         })
     }
@@ -109,25 +138,77 @@ impl<'a> Canonical<'a> {
                 offsets,
                 elements,
             } => {
-                let count = length(field, (offsets[row + 1] - offsets[row]) as usize)?;
-                scratch.extend_from_slice(&count);
-                for element in offsets[row] as usize..offsets[row + 1] as usize {
-                    if let Scalars::Text(texts) = elements {
-                        scratch.extend_from_slice(&length(field, texts.value(element).len())?);
-                    }
-                    elements.append(element, scratch);
+                let elements_of_row = offsets[row] as usize..offsets[row + 1] as usize;
+                scratch.extend_from_slice(&length(field, elements_of_row.len())?);
+                for element in elements_of_row {
+                    elements.append(field, element, scratch)?;
                 }
             }
-            Canonical::Floats { offsets, memory } => {
-                let width = size_of::<f32>();
-                return Ok(
-                    &memory[offsets[row] as usize * width..offsets[row + 1] as usize * width]
-                );
+            Canonical::Structs {
+                field,
+                offsets,
+                members,
+            } => {
+                let elements_of_row = offsets[row] as usize..offsets[row + 1] as usize;
+                scratch.extend_from_slice(&length(field, elements_of_row.len())?);
+                for (name, elements) in members {
+                    scratch.extend_from_slice(&length(field, name.len())?);
+                    scratch.extend_from_slice(name.as_bytes());
+                    for element in elements_of_row.clone() {
+                        elements.append(field, element, scratch)?;
+                    }
+                }
             }
+            Canonical::Vectors(vectors) => return Ok(vectors.in_place(row)),
             Canonical::Binary(values) => return Ok(values.value(row)),
             Canonical::Sparse(vectors) => sparse(vectors, row, scratch)?,
         }
         Ok(scratch)
+    }
+}
+
+impl<'a> Elements<'a> {
+    /// Looks into the elements of an array; errors name `field`.
+    fn of(field: &Field, array: &Field, values: &'a dyn Array) -> Result<Elements<'a>> {
+        let kind = array.element_type.ok_or_else(|| unsupported(field))?;
+        Ok(match array.data_type {
+            DataType::ArrayOfVector => {
+                let vectors = vector_array::elements(array)?;
+                Elements::Vectors(Vectors::of(&vectors, values)?)
+            }
+            _ => Elements::Scalars(Scalars::of(field, kind, values)?),
+        })
+    }
+
+    fn append(&self, field: &Field, at: usize, bytes: &mut Vec<u8>) -> Result<()> {
+        match self {
+            Elements::Vectors(vectors) => bytes.extend_from_slice(vectors.in_place(at)),
+            Elements::Scalars(scalars) => {
+                if let Scalars::Text(texts) = scalars {
+                    bytes.extend_from_slice(&length(field, texts.value(at).len())?);
+                }
+                scalars.append(at, bytes);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Vectors<'a> {
+    fn of(field: &Field, column: &'a dyn Array) -> Result<Vectors<'a>> {
+        let list = typed::<ListArray>(field, column)?;
+        let (memory, width) = dense::numbers(field, list)?;
+        Ok(Vectors {
+            offsets: list.value_offsets(),
+            memory,
+            width,
+        })
+    }
+
+    /// The bytes of a vector, where they lie.
+    fn in_place(&self, at: usize) -> &'a [u8] {
+        let position = |at: usize| self.offsets[at] as usize * self.width;
+        &self.memory[position(at)..position(at + 1)]
     }
 }
 

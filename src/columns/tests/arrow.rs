@@ -8,9 +8,11 @@ use arrow_array::builder::{
 };
 use arrow_array::types::{
     ArrowPrimitiveType, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    UInt8Type,
 };
-use arrow_array::{ArrayRef, RecordBatch, StructArray};
-use arrow_schema::DataType as ArrowType;
+use arrow_array::{ArrayRef, ListArray, RecordBatch, StructArray};
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{DataType as ArrowType, Field as ArrowField};
 
 use super::rows::{Value, array};
 use crate::columns::arrow_schema;
@@ -86,6 +88,37 @@ pub fn column(field: &Field, values: &[Value]) -> ArrayRef {
                 .collect();
             column(&array("", DataType::Float), &lists_of)
         }
+        DataType::Int8Vector => {
+            let signed = |byte: &u8| Value::Int(i64::from(byte.cast_signed()));
+            column(&array("", DataType::Int8), &numbers_of(values, signed))
+        }
+        DataType::ArrayOfVector => {
+            let rows = values.iter().map(|value| match value {
+                Value::Array(vectors) => Some(vectors.as_slice()),
+                _ => None,
+            });
+            let rows: Vec<_> = rows.collect();
+            let vectors: Vec<Value> = rows.iter().flatten().copied().flatten().cloned().collect();
+            let lengths = rows.iter().map(|row| row.map(<[Value]>::len));
+            listed(lengths, element_column(field, &vectors))
+        }
+        DataType::ArrayOfStruct => {
+            let rows = values.iter().map(|value| match value {
+                Value::Structs(structs) => Some(structs.as_slice()),
+                _ => None,
+            });
+            let rows: Vec<_> = rows.collect();
+            let members = field.fields.iter().enumerate().map(|(at, part)| {
+                let structs = rows.iter().flatten().copied().flatten();
+                let values: Vec<Value> = structs.map(|values| values[at].clone()).collect();
+                let values = element_column(part, &values);
+                let member = ArrowField::new(&part.name, values.data_type().clone(), false);
+                (Arc::new(member), values)
+            });
+            let structs = StructArray::from(members.collect::<Vec<_>>());
+            let lengths = rows.iter().map(|row| row.map(<[Vec<Value>]>::len));
+            listed(lengths, Arc::new(structs))
+        }
         DataType::SparseFloatVector => sparse(values),
         DataType::BinaryVector | DataType::Float16Vector | DataType::BFloat16Vector => {
             let mut builder = BinaryBuilder::new();
@@ -104,6 +137,35 @@ pub fn column(field: &Field, values: &[Value]) -> ArrayRef {
             Arc::new(builder.finish())
         }
     }
+}
+
+/// The elements of a field's arrays, one after the other.
+fn element_column(array: &Field, values: &[Value]) -> ArrayRef {
+    let kind = array.element_type.unwrap();
+    match kind {
+        DataType::BinaryVector | DataType::Float16Vector | DataType::BFloat16Vector => {
+            let bytes = numbers_of(values, |byte| Value::Int((*byte).into()));
+            int_lists::<UInt8Type>(&bytes)
+        }
+        _ => column(&super::rows::field("", kind), values),
+    }
+}
+
+/// Bytes as arrays of numbers.
+fn numbers_of(values: &[Value], number: impl Fn(&u8) -> Value) -> Vec<Value> {
+    let array = |value: &Value| match value {
+        Value::Bytes(bytes) => Value::Array(bytes.iter().map(&number).collect()),
+        _ => Value::Null,
+    };
+    values.iter().map(array).collect()
+}
+
+/// Lists of these lengths, or null.
+fn listed(lengths: impl Iterator<Item = Option<usize>> + Clone, values: ArrayRef) -> ArrayRef {
+    let valid: Vec<bool> = lengths.clone().map(|length| length.is_some()).collect();
+    let offsets = OffsetBuffer::from_lengths(lengths.map(Option::unwrap_or_default));
+    let item = element(values.data_type().clone());
+    Arc::new(ListArray::new(item, offsets, values, Some(valid.into())))
 }
 
 fn numbers<T: ArrowPrimitiveType>(

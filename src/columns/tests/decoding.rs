@@ -42,7 +42,11 @@ fn floats(chunks: Vec<Bytes>, dim: i64) -> FieldData {
     let data = Some(Vectors::FloatVector(FloatArray { data: chunks }));
     FieldData {
         field_name: "v".to_owned(),
-        field: Some(Payload::Vectors(VectorField { dim, data })),
+        field: Some(Payload::Vectors(VectorField {
+            dim,
+            data,
+            valid_data: Vec::new(),
+        })),
         ..FieldData::default()
     }
 }
@@ -220,6 +224,7 @@ fn what_does_not_fit_its_field_is_refused() {
             field_name: "x".to_owned(),
             field: Some(Payload::Scalars(ScalarField {
                 data: Some(Scalars::IntData(data)),
+                valid_data: Vec::new(),
             })),
             ..FieldData::default()
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 
 use super::arrow::batch;
-use super::rows::{KEY, Value, array, field, nullable};
+use super::rows::{KEY, Value, array, array_of_vectors, field, nullable, structs};
 use crate::columns::digest::{digest, key_digest, row_hashes};
 use crate::columns::{Digest, Digests, KeyColumn, arrow_schema};
 use crate::model::{DataType, Field};
@@ -119,6 +119,68 @@ fn second_example_of_the_specification() {
             ("single", "4e20b5513c568e8539368272fafed5ca"),
             ("small", "2f8b954aeead2aa6e73e1d30f1713669"),
             ("tags", "74f54d9ed3600ad1ee6dbfb709739726"),
+        ],
+    );
+}
+
+#[test]
+fn fourth_example_of_the_specification() {
+    let dim = |dim: &str, mut field: Field| {
+        field.params.insert("dim".to_owned(), dim.to_owned());
+        field
+    };
+    let bytes = |values: &[i8]| Value::Bytes(values.iter().map(|v| v.cast_unsigned()).collect());
+    let vectors = |name: &str| dim("2", array_of_vectors(name, DataType::FloatVector));
+    let pages = |name: &str| structs(name, vec![array("page", DataType::Int64)]);
+    let parts = vec![
+        array("text", DataType::VarChar),
+        array("page", DataType::Int64),
+        dim("2", array_of_vectors("vector", DataType::Int8Vector)),
+    ];
+    let chunk =
+        |title: &str, page: i64, vector: &[i8]| vec![text(title), Value::Int(page), bytes(vector)];
+    let digests = of_row(vec![
+        (field("id", DataType::Int64), Value::Int(7)),
+        (
+            dim("4", field("bytes", DataType::Int8Vector)),
+            bytes(&[-128, -1, 0, 127]),
+        ),
+        (field("note", DataType::Text), text("Milvus")),
+        (field("molecule", DataType::Mol), text("CCO")),
+        (
+            vectors("vectors"),
+            Value::Array(vec![
+                Value::Floats(vec![1.0, -2.5]),
+                Value::Floats(vec![0.0, 3.0]),
+            ]),
+        ),
+        (vectors("none"), Value::Array(Vec::new())),
+        (
+            structs("chunks", parts),
+            Value::Structs(vec![chunk("", 1, &[1, -1]), chunk("ü", -1, &[2, -2])]),
+        ),
+        (pages("no_chunks"), Value::Structs(Vec::new())),
+        (
+            Field {
+                nullable: true,
+                ..pages("null_chunks")
+            },
+            Value::Null,
+        ),
+    ]);
+    assert_digests(
+        &digests,
+        "5c0a9781d28a8bb169a6cf4cb19587b3",
+        &[
+            ("bytes", "7e1d67232b0e8bf360c90a4b157981e8"),
+            ("chunks", "de0487cc20541726e39bec9711f7916f"),
+            ("id", "f15b0ff6fde3c10ce4b1d610fdc80397"),
+            ("molecule", "1e680513035804aee604ba215f029aa8"),
+            ("no_chunks", "0ee8c6da04a6396c2558c3d9fbc3d2f3"),
+            ("none", "57450514ede0163e1f8a17d80dd54a64"),
+            ("note", "a27508ff61cf01ff03244a863bcadc0b"),
+            ("null_chunks", "7955e9c834951c537745e8bee0174c90"),
+            ("vectors", "82af27f410dd2257003f270c23a57ef1"),
         ],
     );
 }

@@ -56,6 +56,7 @@ fn vectors_and_texts_are_sent_from_where_they_lie() {
     assert_eq!(chunk.len(), 2 * DIM * 4);
     let Some(Payload::Scalars(ScalarField {
         data: Some(Scalars::StringData(texts)),
+        ..
     })) = &sent[1].field
     else {
         panic!("no strings")
@@ -107,7 +108,10 @@ fn a_field_with_a_default_always_says_which_values_it_has() {
     let expected = FieldData {
         r#type: 5,
         field_name: "n".to_owned(),
-        field: Some(Payload::Scalars(ScalarField { data: Some(longs) })),
+        field: Some(Payload::Scalars(ScalarField {
+            data: Some(longs),
+            valid_data: Vec::new(),
+        })),
         ..FieldData::default()
     };
     assert_eq!(sent, [expected]);

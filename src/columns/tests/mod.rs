@@ -4,6 +4,8 @@ mod arrow;
 mod decoding;
 mod digests;
 mod encoding;
+mod malformed;
+mod nested;
 mod properties;
 mod rows;
 mod wire;

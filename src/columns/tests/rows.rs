@@ -23,6 +23,8 @@ pub enum Value {
     Bytes(Vec<u8>),
     Floats(Vec<f32>),
     Sparse(Vec<(u32, f32)>),
+    /// One value of each field a struct.
+    Structs(Vec<Vec<Value>>),
 }
 
 pub fn field(name: &str, data_type: DataType) -> Field {
@@ -49,6 +51,35 @@ pub fn array(name: &str, element: DataType) -> Field {
     }
 }
 
+pub fn array_of_vectors(name: &str, element: DataType) -> Field {
+    Field {
+        element_type: Some(element),
+        ..field(name, DataType::ArrayOfVector)
+    }
+}
+
+pub fn structs(name: &str, fields: Vec<Field>) -> Field {
+    Field {
+        fields,
+        ..field(name, DataType::ArrayOfStruct)
+    }
+}
+
+/// A field of each kind that structs may have, named after its elements, in no order.
+pub fn every_part() -> Vec<Field> {
+    let arrays = ELEMENTS.map(|kind| array(&kind.to_string(), kind));
+    let vectors = VECTORS.map(|kind| array_of_vectors(&kind.to_string(), kind));
+    vectors.into_iter().chain(arrays).collect()
+}
+
+pub const VECTORS: [DataType; 5] = [
+    DataType::FloatVector,
+    DataType::BinaryVector,
+    DataType::Float16Vector,
+    DataType::BFloat16Vector,
+    DataType::Int8Vector,
+];
+
 const ELEMENTS: [DataType; 8] = [
     DataType::Bool,
     DataType::Int8,
@@ -63,20 +94,20 @@ const ELEMENTS: [DataType; 8] = [
 /// The key, then a plain and a nullable field of every type, then `$meta`.
 pub fn every_field() -> Vec<Field> {
     let others = [
+        DataType::Text,
+        DataType::Mol,
         DataType::Json,
         DataType::Geometry,
         DataType::Timestamptz,
-        DataType::BinaryVector,
-        DataType::FloatVector,
-        DataType::Float16Vector,
-        DataType::BFloat16Vector,
         DataType::SparseFloatVector,
     ];
-    let scalars = ELEMENTS.iter().chain(&others);
-    let plain = scalars.map(|kind| field(&format!("{kind}"), *kind));
+    let simple = ELEMENTS.iter().chain(&others).chain(&VECTORS);
+    let plain = simple.map(|kind| field(&format!("{kind}"), *kind));
     let arrays = ELEMENTS.map(|kind| array(&format!("Array of {kind}"), kind));
+    let vectors = VECTORS.map(|kind| array_of_vectors(&format!("Array of {kind}"), kind));
+    let nested = [structs("structs", every_part())];
     let mut fields = vec![field(KEY, DataType::Int64)];
-    for field in plain.chain(arrays) {
+    for field in plain.chain(arrays).chain(vectors).chain(nested) {
         fields.push(Field {
             name: format!("nullable {}", field.name),
             nullable: true,
@@ -124,14 +155,21 @@ pub fn value(field: &Field) -> BoxedStrategy<Value> {
         select(choices).prop_map(|text| Value::Text(text.to_owned()))
     };
     let present = match field.data_type {
-        DataType::Array => vec(scalar(field.element_type.unwrap()), 0..4)
-            .prop_map(Value::Array)
-            .boxed(),
+        DataType::Array | DataType::ArrayOfVector => {
+            vec(element(field), 0..4).prop_map(Value::Array).boxed()
+        }
+        DataType::ArrayOfStruct => {
+            let members: Vec<_> = field.fields.iter().map(element).collect();
+            vec(members, 0..4).prop_map(Value::Structs).boxed()
+        }
+        DataType::Mol => texts(&["CCO", "c1ccccc1", ""]).boxed(),
+        DataType::Text => scalar(DataType::VarChar),
         DataType::Json => texts(&JSONS).boxed(),
         DataType::Timestamptz => texts(&INSTANTS).boxed(),
         DataType::Geometry => texts(&["POINT (1 2)", "POINT EMPTY", ""]).boxed(),
         DataType::FloatVector => vec(single(), DIM).prop_map(Value::Floats).boxed(),
         DataType::BinaryVector => vec(any::<u8>(), DIM / 8).prop_map(Value::Bytes).boxed(),
+        DataType::Int8Vector => vec(any::<u8>(), DIM).prop_map(Value::Bytes).boxed(),
         DataType::Float16Vector | DataType::BFloat16Vector => {
             vec(any::<u8>(), DIM * 2).prop_map(Value::Bytes).boxed()
         }
@@ -147,6 +185,11 @@ pub fn value(field: &Field) -> BoxedStrategy<Value> {
     } else {
         present
     }
+}
+
+/// An element of the field's arrays.
+fn element(array: &Field) -> BoxedStrategy<Value> {
+    value(&field("", array.element_type.unwrap()))
 }
 
 fn scalar(kind: DataType) -> BoxedStrategy<Value> {

@@ -8,7 +8,7 @@ use crate::milvus::wire::schema::scalar_field::Data as Scalars;
 use crate::milvus::wire::schema::vector_field::Data as Vectors;
 use crate::milvus::wire::schema::{
     ArrayArray, BoolArray, BytesArray, FieldData, FloatArray, IntArray, LongArray, ScalarField,
-    SparseFloatArray, VectorField,
+    SparseFloatArray, StructArrayField, VectorArray, VectorField,
 };
 use crate::model::{DataType, Field};
 
@@ -41,25 +41,53 @@ pub fn wire(field: &Field, values: &[Value], nulls: Nulls) -> FieldData {
         DataType::BinaryVector => vectors(Vectors::BinaryVector(joined(&sent))),
         DataType::Float16Vector => vectors(Vectors::Float16Vector(joined(&sent))),
         DataType::BFloat16Vector => vectors(Vectors::Bfloat16Vector(joined(&sent))),
+        DataType::Int8Vector => vectors(Vectors::Int8Vector(joined(&sent))),
         DataType::Array => {
             let element = field.element_type.unwrap();
             let rows = sent.iter().map(|value| match value {
-                Value::Array(items) => ScalarField {
-                    data: Some(scalars(element, items)),
-                },
+                Value::Array(items) => scalar_field(scalars(element, items)),
                 other => panic!("{other:?}"),
             });
             let rows = ArrayArray {
                 data: rows.collect(),
                 element_type: element.code(),
             };
-            Payload::Scalars(ScalarField {
-                data: Some(Scalars::ArrayData(rows)),
+            Payload::Scalars(scalar_field(Scalars::ArrayData(rows)))
+        }
+        DataType::ArrayOfVector => {
+            let element = super::rows::field("", field.element_type.unwrap());
+            let rows = sent.iter().map(|value| match value {
+                Value::Array(items) => match wire(&element, items, Nulls::Filled).field {
+                    Some(Payload::Vectors(vectors)) => vectors,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            });
+            vectors(Vectors::VectorArray(VectorArray {
+                dim: 0,
+                data: rows.collect(),
+                element_type: element.data_type.code(),
+            }))
+        }
+        DataType::ArrayOfStruct => {
+            let parts = field.fields.iter().enumerate().map(|(at, part)| {
+                let of_row = |value: &Value| match value {
+                    Value::Structs(structs) => {
+                        Value::Array(structs.iter().map(|values| values[at].clone()).collect())
+                    }
+                    other => other.clone(),
+                };
+                let part = Field {
+                    nullable: field.nullable,
+                    ..part.clone()
+                };
+                wire(&part, &values.iter().map(of_row).collect::<Vec<_>>(), nulls)
+            });
+            Payload::StructArrays(StructArrayField {
+                fields: parts.collect(),
             })
         }
-        kind => Payload::Scalars(ScalarField {
-            data: Some(scalars(kind, &sent)),
-        }),
+        kind => Payload::Scalars(scalar_field(scalars(kind, &sent))),
     };
     FieldData {
         r#type: field.data_type.code(),
@@ -67,7 +95,7 @@ pub fn wire(field: &Field, values: &[Value], nulls: Nulls) -> FieldData {
         field: Some(payload),
         field_id: 100,
         is_dynamic: false,
-        valid_data: if field.nullable {
+        valid_data: if field.nullable && field.fields.is_empty() {
             values.iter().map(|value| *value != Value::Null).collect()
         } else {
             Vec::new()
@@ -75,11 +103,36 @@ pub fn wire(field: &Field, values: &[Value], nulls: Nulls) -> FieldData {
     }
 }
 
-fn vectors(data: Vectors) -> Payload {
+/// The same column with `valid_data` in its payload, as milvus-proto's head has it.
+pub fn within(mut data: FieldData) -> FieldData {
+    let valid_data = std::mem::take(&mut data.valid_data);
+    match &mut data.field {
+        Some(Payload::Scalars(scalars)) => scalars.valid_data = valid_data,
+        Some(Payload::Vectors(vectors)) => vectors.valid_data = valid_data,
+        Some(Payload::StructArrays(structs)) => {
+            structs.fields = std::mem::take(&mut structs.fields)
+                .into_iter()
+                .map(within)
+                .collect();
+        }
+        None => {}
+    }
+    data
+}
+
+pub fn vectors(data: Vectors) -> Payload {
     Payload::Vectors(VectorField {
         dim: 0,
         data: Some(data),
+        valid_data: Vec::new(),
     })
+}
+
+pub fn scalar_field(data: Scalars) -> ScalarField {
+    ScalarField {
+        data: Some(data),
+        valid_data: Vec::new(),
+    }
 }
 
 fn filler(field: &Field) -> Value {
@@ -87,7 +140,9 @@ fn filler(field: &Field) -> Value {
         DataType::Bool => Value::Bool(true),
         DataType::Float => Value::Single(0.0),
         DataType::Double => Value::Double(0.0),
-        DataType::Array => Value::Array(Vec::new()),
+        DataType::Array | DataType::ArrayOfVector => Value::Array(Vec::new()),
+        DataType::ArrayOfStruct => Value::Structs(Vec::new()),
+        DataType::Int8Vector => Value::Bytes(vec![0; DIM]),
         DataType::FloatVector => Value::Floats(vec![0.0; DIM]),
         DataType::BinaryVector => Value::Bytes(vec![0; DIM / 8]),
         DataType::Float16Vector | DataType::BFloat16Vector => Value::Bytes(vec![0; DIM * 2]),
@@ -147,7 +202,8 @@ fn scalars(kind: DataType, values: &[Value]) -> Scalars {
         }),
         DataType::Float => Scalars::FloatData(floats(values)),
         DataType::Double => Scalars::DoubleData(floats(values)),
-        DataType::VarChar | DataType::Timestamptz => Scalars::StringData(texts()),
+        DataType::VarChar | DataType::Text | DataType::Timestamptz => Scalars::StringData(texts()),
+        DataType::Mol => Scalars::MolSmilesData(texts()),
         DataType::Json => Scalars::JsonData(texts()),
         DataType::Geometry => Scalars::GeometryWktData(texts()),
         _ => Scalars::IntData(IntArray {

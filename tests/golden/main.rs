@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
+mod types;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
