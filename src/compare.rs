@@ -195,9 +195,8 @@ async fn compare_content(
     let mut schema = schema_differences(a.schema(), b.schema(), names);
     // Values of other types are a difference of schema already.
     let same_in_b = |field: &&Field| {
-        b.field(&field.name).is_some_and(|other| {
-            (field.data_type, field.element_type) == (other.data_type, other.element_type)
-        })
+        b.field(&field.name)
+            .is_some_and(|other| field.is_like(other))
     };
     let common: Vec<Field> = a.fields().iter().filter(same_in_b).cloned().collect();
     let key_field = a.key_field()?;

@@ -201,6 +201,18 @@ impl Field {
         std::iter::once(self).chain(&self.fields)
     }
 
+    /// Whether both hold the same kind of values: their types are the same, and those of elements and, in whatever
+    /// order, of the fields of struct arrays.
+    pub fn is_like(&self, other: &Field) -> bool {
+        let part_of_other = |part: &Field| {
+            let mut parts = other.fields.iter();
+            parts.any(|of_other| of_other.name == part.name && of_other.is_like(part))
+        };
+        (self.data_type, self.element_type) == (other.data_type, other.element_type)
+            && self.fields.len() == other.fields.len()
+            && self.fields.iter().all(part_of_other)
+    }
+
     /// The dynamic field as a column: JSON text of each row's undeclared keys.
     pub fn dynamic() -> Field {
         Field {

@@ -68,6 +68,16 @@ const KNOWN: [(DataType, i32, &str); 22] = [
     (DataType::ArrayOfStruct, 200, "ArrayOfStruct"),
 ];
 
+/// Types that milvault does not carry, whose names make errors plain (milvus-proto's head).
+const NAMED: [(i32, &str); 6] = [
+    (20, "String"),
+    (28, "Date"),
+    (29, "Time"),
+    (30, "Decimal"),
+    (31, "UUID"),
+    (201, "Struct"),
+];
+
 impl DataType {
     /// The type with this number on the wire.
     pub fn from_code(code: i32) -> DataType {
@@ -98,7 +108,13 @@ impl fmt::Display for DataType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match KNOWN.iter().find(|(known, _, _)| known == self) {
             Some((_, _, name)) => f.write_str(name),
-            None => write!(f, "type {}", self.code()),
+            None => {
+                write!(f, "type {}", self.code())?;
+                match NAMED.iter().find(|(code, _)| *code == self.code()) {
+                    Some((_, name)) => write!(f, " ({name})"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }

@@ -30,16 +30,14 @@ fn compare_fields(
         "" => field.name.clone(),
         of => format!("{of}[{}]", field.name),
     };
-    let within =
-        |fields: &'_ [Field], name: &str| fields.iter().position(|field| field.name == name);
     for field in a {
-        match within(b, &field.name) {
+        match b.iter().find(|other| other.name == field.name) {
             None => found.push(format!("field {} is only in {in_a}", full_name(field))),
-            Some(other) => field_differences(&full_name(field), field, &b[other], names, found),
+            Some(other) => field_differences(&full_name(field), field, other, names, found),
         }
     }
     for field in b {
-        if within(a, &field.name).is_none() {
+        if a.iter().all(|other| other.name != field.name) {
             found.push(format!("field {} is only in {in_b}", full_name(field)));
         }
     }
@@ -90,4 +88,64 @@ fn field_differences(
         format!("{:?}", a.default),
         format!("{:?}", b.default),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::DataType;
+
+    fn part(name: &str, element_type: DataType) -> Field {
+        Field {
+            name: name.to_owned(),
+            data_type: DataType::Array,
+            element_type: Some(element_type),
+            ..Field::dynamic()
+        }
+    }
+
+    fn chunks(fields: Vec<Field>) -> Field {
+        Field {
+            name: "chunks".to_owned(),
+            data_type: DataType::ArrayOfStruct,
+            fields,
+            ..Field::dynamic()
+        }
+    }
+
+    fn differences(a: &Field, b: &Field) -> Vec<String> {
+        let mut found = Vec::new();
+        let (a, b) = (std::slice::from_ref(a), std::slice::from_ref(b));
+        compare_fields("", a, b, ("a", "b"), &mut found);
+        found
+    }
+
+    #[test]
+    fn fields_of_struct_arrays_are_compared_in_any_order_and_named() {
+        let (text, page) = (
+            part("text", DataType::VarChar),
+            part("page", DataType::Int64),
+        );
+        let one = chunks(vec![text.clone(), page.clone()]);
+        let turned = chunks(vec![page, text.clone()]);
+        assert_eq!(differences(&one, &turned), [""; 0]);
+        assert!(one.is_like(&turned));
+
+        let wider = chunks(vec![text.clone(), part("page", DataType::Int32)]);
+        assert_eq!(
+            differences(&one, &wider),
+            ["field chunks[page]: its element type is Int64 in a, Int32 in b"]
+        );
+        let other = chunks(vec![text.clone(), part("number", DataType::Int64)]);
+        assert_eq!(
+            differences(&one, &other),
+            [
+                "field chunks[page] is only in a",
+                "field chunks[number] is only in b"
+            ]
+        );
+        for unlike in [wider, other, chunks(vec![text])] {
+            assert!(!one.is_like(&unlike) && !unlike.is_like(&one));
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! Every type of field, and keys that are texts, through an archive and back.
 
-use arrow_array::StructArray;
 use arrow_array::builder::{
     BinaryBuilder, BooleanBuilder, Float32Builder, Int8Builder, ListBuilder, StringBuilder,
     UInt32Builder,
 };
-use arrow_schema::{FieldRef, Fields};
+use arrow_array::{Int8Array, StructArray, UInt8Array};
+use arrow_schema::{Field as ArrowField, FieldRef, Fields};
 use futures::TryStreamExt;
 use parquet::basic::{Compression, Encoding};
 use parquet::file::metadata::ParquetMetaDataReader;
@@ -105,8 +105,95 @@ fn every_row(count: usize) -> RecordBatch {
     RecordBatch::try_new(schema, columns).unwrap()
 }
 
+/// A text key, and a nullable field of each kind of column that nests.
+fn nesting_fields() -> Vec<Field> {
+    let mut key = field("key", DataType::VarChar);
+    key.primary_key = true;
+    let of = |name: &str, data_type, element_type| Field {
+        element_type: Some(element_type),
+        params: [("dim".to_owned(), DIM.to_string())].into(),
+        ..field(name, data_type)
+    };
+    let mut chunks = field("chunks", DataType::ArrayOfStruct);
+    chunks.fields = vec![
+        of("text", DataType::Array, DataType::VarChar),
+        of("dense", DataType::ArrayOfVector, DataType::FloatVector),
+        of("half", DataType::ArrayOfVector, DataType::Float16Vector),
+    ];
+    let mut fields = vec![
+        key,
+        of("bytes", DataType::Int8Vector, DataType::Int8),
+        of("vectors", DataType::ArrayOfVector, DataType::FloatVector),
+        chunks,
+    ];
+    fields[1].element_type = None;
+    for field in &mut fields[1..] {
+        field.nullable = true;
+    }
+    fields
+}
+
+/// `count` rows: every third is null wherever it may be, the next has no elements, the third has two.
+fn nesting_rows(count: usize) -> RecordBatch {
+    fn lists(valid: Option<Vec<bool>>, lengths: Vec<usize>, items: ArrayRef) -> ArrayRef {
+        let item = ArrowField::new("element", items.data_type().clone(), false);
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        Arc::new(ListArray::new(
+            Arc::new(item),
+            offsets,
+            items,
+            valid.map(Into::into),
+        ))
+    }
+    let valid: Vec<bool> = (0..count).map(|row| row % 3 != 0).collect();
+    let lengths: Vec<usize> = (0..count)
+        .map(|row| if row % 3 == 2 { 2 } else { 0 })
+        .collect();
+    let elements: usize = lengths.iter().sum();
+    let dim = DIM as usize;
+    let floats: Float32Array = (0..elements * dim)
+        .map(|at| Some(at as f32 / 7.0))
+        .collect();
+    let dense = lists(None, vec![dim; elements], Arc::new(floats));
+    let halves: UInt8Array = (0..elements * dim * 2).map(|at| Some(at as u8)).collect();
+    let half = lists(None, vec![dim * 2; elements], Arc::new(halves));
+    let texts: StringArray = (0..elements)
+        .map(|at| Some(format!("text {}", at / 3)))
+        .collect();
+    let members: Vec<ArrayRef> = vec![Arc::new(texts), dense.clone(), half];
+    let schema = columns::arrow_schema(&nesting_fields()).unwrap();
+    let ArrowType::List(element) = schema.field(3).data_type() else {
+        panic!("no list")
+    };
+    let ArrowType::Struct(parts) = element.data_type() else {
+        panic!("no struct")
+    };
+    let structs = StructArray::new(parts.clone(), members, None);
+    let keys: StringArray = (0..count)
+        .map(|row| Some(format!("key {row:06}")))
+        .collect();
+    let full: Vec<usize> = valid
+        .iter()
+        .map(|valid| if *valid { dim } else { 0 })
+        .collect();
+    let bytes: Int8Array = (0..full.iter().sum())
+        .map(|at: usize| Some(at as i8))
+        .collect();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(keys),
+        lists(Some(valid.clone()), full, Arc::new(bytes)),
+        lists(Some(valid.clone()), lengths.clone(), dense),
+        lists(Some(valid), lengths, Arc::new(structs)),
+    ];
+    RecordBatch::try_new(schema, columns).unwrap()
+}
+
 fn encode(batches: &[RecordBatch]) -> Vec<u8> {
-    let mut encoder = DataFileEncoder::new(batches[0].schema(), every_field(), "key").unwrap();
+    let fields = match batches[0].column_by_name("chunks") {
+        Some(_) => nesting_fields(),
+        None => every_field(),
+    };
+    let mut encoder = DataFileEncoder::new(batches[0].schema(), fields, "key").unwrap();
     let mut bytes = Vec::new();
     for batch in batches {
         bytes.extend(encoder.push(batch).unwrap().concat());
@@ -164,15 +251,49 @@ async fn every_type_survives() {
 
 #[test]
 fn bytes_of_every_type_do_not_depend_on_how_rows_were_cut() {
-    let batch = every_row(3000);
-    let whole = encode(std::slice::from_ref(&batch));
-    for size in [1, 2, 1024, 1500] {
-        let cuts = (0..3000).step_by(size);
-        let cut: Vec<RecordBatch> = cuts
-            .map(|start| batch.slice(start, size.min(3000 - start)))
-            .collect();
-        assert!(encode(&cut) == whole, "cut by {size}");
+    for batch in [every_row(3000), nesting_rows(3000)] {
+        let whole = encode(std::slice::from_ref(&batch));
+        for size in [1, 2, 1024, 1500] {
+            let cuts = (0..3000).step_by(size);
+            let cut: Vec<RecordBatch> = cuts
+                .map(|start| batch.slice(start, size.min(3000 - start)))
+                .collect();
+            assert!(encode(&cut) == whole, "cut by {size}");
+        }
     }
+}
+
+#[test]
+fn bytes_of_vectors_take_a_byte_each_and_floats_in_structs_are_plain() {
+    let rows = 30_000;
+    let bytes = bytes::Bytes::from(encode(&[nesting_rows(rows)]));
+    let footer = ParquetMetaDataReader::new()
+        .parse_and_finish(&bytes)
+        .unwrap();
+    let mut seen = Vec::new();
+    for column in footer.row_group(0).columns() {
+        let path = column.column_path().string();
+        let dictionary = column
+            .encodings()
+            .any(|encoding| encoding == Encoding::RLE_DICTIONARY);
+        let plain = column.compression() == Compression::UNCOMPRESSED;
+        match path.as_str() {
+            "bytes.list.element" | "chunks.list.element.half.list.element" => {
+                assert!(plain && dictionary, "{path}");
+                let size = column.compressed_size() as usize;
+                let values = column.num_values() as usize;
+                // Levels of lists take up to half a byte a value here; numbers of 32 bits would take four.
+                assert!(size < values * 3 / 2, "{path}: {size} bytes of {values}");
+            }
+            "vectors.list.element.list.element" | "chunks.list.element.dense.list.element" => {
+                assert!(plain && !dictionary, "{path}");
+            }
+            _ => assert!(!plain, "{path}"),
+        }
+        assert!(path == "key" || column.statistics().is_none(), "{path}");
+        seen.push(path);
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
 }
 
 #[test]
