@@ -190,13 +190,13 @@ pub fn problems(
         let types = field
             .and_parts()
             .flat_map(|part| [Some(part.data_type), part.element_type]);
-        for data_type in types.flatten() {
-            if !type_since(data_type).is_some_and(|since| since.knows(version)) {
-                refuse(
-                    what(&format!("the type {data_type}")),
-                    &format!("leave it out with --exclude-fields {}", field.name),
-                );
-            }
+        let knows =
+            |data_type: &DataType| type_since(*data_type).is_some_and(|since| since.knows(version));
+        if let Some(data_type) = types.flatten().find(|data_type| !knows(data_type)) {
+            refuse(
+                what(&format!("the type {data_type}")),
+                &format!("leave it out with --exclude-fields {}", field.name),
+            );
         }
         let vectors = field.and_parts().any(|part| part.data_type.is_vector());
         let structs = field.data_type == DataType::ArrayOfStruct;
@@ -360,6 +360,42 @@ mod tests {
         );
         assert_eq!(found("milvus_lite-2", of(DataType::BinaryVector)).len(), 0);
         assert_eq!(found("99.0.0", of(DataType::Unknown(77))).len(), 1);
+        assert_eq!(found("2.5.9", of(DataType::Int8Vector)).len(), 1);
+        assert_eq!(found("2.6.0", of(DataType::Int8Vector)).len(), 0);
+        assert_eq!(found("2.6.9", of(DataType::Text)).len(), 1);
+        assert_eq!(found("3.0.0", of(DataType::Mol)).len(), 0);
+    }
+
+    #[test]
+    fn struct_arrays_and_null_vectors_are_for_servers_that_have_them() {
+        let vectors = Field {
+            element_type: Some(DataType::FloatVector),
+            ..of(DataType::ArrayOfVector)
+        };
+        let chunks = |part: Field| Field {
+            fields: vec![part],
+            ..of(DataType::ArrayOfStruct)
+        };
+        assert_eq!(found("2.6.3", chunks(vectors.clone())).len(), 1);
+        assert_eq!(found("2.6.4", chunks(vectors.clone())).len(), 0);
+        let later = Field {
+            element_type: Some(DataType::Unknown(77)),
+            ..of(DataType::Array)
+        };
+        assert_eq!(found("99.0.0", chunks(later)).len(), 1);
+        let holed = Field {
+            element_nullable: true,
+            ..vectors.clone()
+        };
+        assert_eq!(found("99.0.0", chunks(holed)).len(), 1);
+        for field in [of(DataType::FloatVector), vectors.clone(), chunks(vectors)] {
+            let nullable = Field {
+                nullable: true,
+                ..field
+            };
+            assert_eq!(found("2.6.9", nullable.clone()).len(), 1);
+            assert_eq!(found("3.0.0", nullable).len(), 0);
+        }
     }
 
     #[test]
