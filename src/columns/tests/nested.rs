@@ -6,7 +6,7 @@ use arrow_array::types::Int64Type;
 
 use super::rows::{DIM, KEY, Value, array, array_of_vectors, field, nullable, structs};
 use super::wire::{Nulls, wire, within};
-use crate::columns::{arrow_schema, decode, encode};
+use crate::columns::{arrow_schema, decode, encode, row_bytes};
 use crate::milvus::wire::schema::field_data::Field as Payload;
 use crate::milvus::wire::schema::scalar_field::Data as Scalars;
 use crate::milvus::wire::schema::vector_field::Data as Vectors;
@@ -256,6 +256,10 @@ fn what_has_no_column_is_refused_by_name() {
             "field v: ArrayOfVector of SparseFloatVector is not",
         ),
         (
+            field("born", DataType::Unknown(28)),
+            "field born: type 28 (Date) is not",
+        ),
+        (
             structs("chunks", Vec::new()),
             "field chunks: ArrayOfStruct without fields is not",
         ),
@@ -308,6 +312,27 @@ fn struct_arrays_are_sent_by_short_names_and_without_null_rows() {
         (DIM as i64, Some(Vectors::Int8Vector(Vec::new().into()))),
         "Milvus refuses an array without a payload"
     );
+}
+
+#[test]
+fn nested_rows_are_as_large_as_their_values() {
+    let vectors = array_of_vectors("halves", DataType::Float16Vector);
+    let fields = [chunks(true), field("bytes", DataType::Int8Vector), vectors];
+    let half = Value::Bytes(vec![0; 2 * DIM]);
+    let rows = super::arrow::batch(
+        &fields,
+        &[
+            vec![Value::Structs(vec![chunk(1), chunk(2)]), Value::Null],
+            vec![Value::Bytes(vec![0; DIM]), Value::Bytes(vec![0; DIM])],
+            vec![
+                Value::Array(vec![half.clone(), half]),
+                Value::Array(Vec::new()),
+            ],
+        ],
+    );
+    let page = size_of::<i64>();
+    let first = 2 * (page + DIM) + DIM + 2 * 2 * DIM;
+    assert_eq!(row_bytes(&rows), [first as u32, DIM as u32]);
 }
 
 #[test]
