@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
-use arrow_select::concat::concat_batches;
 use bytes::Bytes;
 use parquet::arrow::ArrowSchemaConverter;
-use parquet::arrow::arrow_writer::{ArrowWriter, ArrowWriterOptions};
 use parquet::basic::{Compression, Encoding, Type as PhysicalType, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::SchemaDescriptor;
 use ring::digest::{Context as Sha, SHA256};
 
+use super::row_group;
 use crate::columns::{self, digest::Digests};
 use crate::model::{DataType, Field, Key};
 use crate::{Error, Result};
@@ -32,7 +33,7 @@ const GROUP_ROWS: usize = 65_536;
 ///
 /// The bytes depend on the rows alone, not on the batches in which they are pushed.
 pub struct DataFileEncoder {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: SerializedFileWriter<Vec<u8>>,
     schema: SchemaRef,
     fields: Arc<[Field]>,
     key_field: String,
@@ -40,6 +41,7 @@ pub struct DataFileEncoder {
     group: Vec<RecordBatch>,
     group_rows: usize,
     group_bytes: u64,
+    groups: usize,
     sha: Sha,
     bytes: u64,
     first_key: Option<Key>,
@@ -65,12 +67,13 @@ pub struct FileSummary {
 impl DataFileEncoder {
     /// Begins a file whose columns are `fields`; `schema` is theirs, of [`columns::arrow_schema`].
     pub fn new(schema: SchemaRef, fields: Vec<Field>, key_field: &str) -> Result<DataFileEncoder> {
-        let properties = properties(&schema, &fields, key_field)?;
-        let options = ArrowWriterOptions::new()
-            .with_properties(properties)
-            .with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), schema.clone(), options)
+        let descriptor = ArrowSchemaConverter::new()
+            .convert(&schema)
             .map_err(|error| refused(key_field, &error))?;
+        let properties = Arc::new(properties(&descriptor, &fields, key_field)?);
+        let writer =
+            SerializedFileWriter::new(Vec::new(), descriptor.root_schema_ptr(), properties)
+                .map_err(|error| refused(key_field, &error))?;
         Ok(DataFileEncoder {
             writer,
             schema,
@@ -79,6 +82,7 @@ impl DataFileEncoder {
             group: Vec::new(),
             group_rows: 0,
             group_bytes: 0,
+            groups: 0,
             sha: Sha::new(&SHA256),
             bytes: 0,
             first_key: None,
@@ -163,17 +167,17 @@ impl DataFileEncoder {
         }
     }
 
-    /// Writes the gathered rows as one row group, in one go: Parquet's pages end where a write does.
+    /// Writes the gathered rows as one row group.
     fn end_group(&mut self) -> Result<()> {
-        let key_field = self.key_field.clone();
-        let refused = |error: ParquetError| refused(&key_field, &error);
-        let rows = concat_batches(&self.schema, &self.group)
-            .map_err(|error| Error::column(&key_field, error.to_string()))?;
+        let sink = self.writer.inner_mut();
+        sink.reserve(usize::try_from(self.group_bytes).unwrap_or(0));
+        row_group::write(&mut self.writer, &self.schema, self.groups, &self.group)
+            .map_err(|error| refused(&self.key_field, &error))?;
+        self.groups += 1;
         self.group.clear();
         self.group_rows = 0;
         self.group_bytes = 0;
-        self.writer.write(&rows).map_err(refused)?;
-        self.writer.flush().map_err(refused)
+        Ok(())
     }
 
     /// Moves out what the Parquet writer has written so far.
@@ -188,12 +192,13 @@ impl DataFileEncoder {
 }
 
 /// How each column is encoded. `formats/v1.md` says why; Milvus's bulk import bounds the choice.
-fn properties(schema: &SchemaRef, fields: &[Field], key_field: &str) -> Result<WriterProperties> {
+fn properties(
+    descriptor: &SchemaDescriptor,
+    fields: &[Field],
+    key_field: &str,
+) -> Result<WriterProperties> {
     let zstd =
         Compression::ZSTD(ZstdLevel::try_new(1).map_err(|error| refused(key_field, &error))?);
-    let descriptor = ArrowSchemaConverter::new()
-        .convert(schema)
-        .map_err(|error| refused(key_field, &error))?;
     let mut properties = WriterProperties::builder()
         .set_created_by(CREATED_BY.to_owned())
         .set_max_row_group_row_count(None)

@@ -7,6 +7,7 @@ mod list;
 pub mod manifest;
 mod object;
 mod reader;
+mod row_group;
 pub mod verify;
 mod writer;
 
