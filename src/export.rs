@@ -15,9 +15,10 @@ use crate::archive::{
 };
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
+use crate::model::Database;
 use crate::progress::Context;
 use crate::readable::{self, ReadAccess};
-use crate::reading::{OpenCollection, Plan, ReadOptions, Reading, plan};
+use crate::reading::{OpenCollection, Plan, ReadOptions, Reading, databases, plan};
 use crate::store::Store;
 use crate::together::each;
 
@@ -61,6 +62,7 @@ pub async fn export(
         let exported = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| {
             export_collection(&reading, plan, &writer, ctx)
         });
+        let databases = databases(cluster, &plans).await?;
         let mut drift = Drift::default();
         let mut collections = Vec::with_capacity(plans.len());
         for (entry, met) in exported.await? {
@@ -73,7 +75,7 @@ pub async fn export(
             options,
             created,
             consistency,
-            collections,
+            (databases, collections),
         ))
     };
     let made = async {
@@ -156,7 +158,7 @@ fn manifest(
     options: &ExportOptions,
     created: jiff::Timestamp,
     consistency: Consistency,
-    collections: Vec<CollectionEntry>,
+    (databases, collections): (Vec<Database>, Vec<CollectionEntry>),
 ) -> Manifest {
     Manifest {
         format: FORMAT,
@@ -172,6 +174,7 @@ fn manifest(
         },
         selection: options.selection.clone(),
         consistency,
+        databases,
         collections,
     }
 }

@@ -10,14 +10,15 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::archive::{Consistency, Drift, Selection};
+use crate::compat::Adaptation;
 use crate::error::Result;
 use crate::milvus::Cluster;
 use crate::naming::Naming;
 use crate::progress::Context;
 use crate::readable::{self, ReadAccess};
-use crate::reading::{ReadOptions, Reading, plan};
+use crate::reading::{ReadOptions, Reading, databases, plan};
 use crate::restore::{
-    IfExists, Indexes, Live, RestoreOptions, RestoredCollection, Source, restore_from,
+    IfExists, Live, MadeDatabase, RestoreOptions, RestoredCollection, Source, restore_from,
 };
 
 /// How a migration is done.
@@ -31,8 +32,8 @@ pub struct MigrateOptions {
     pub naming: Naming,
     /// What happens where the target has a collection of the name.
     pub if_exists: IfExists,
-    /// What happens to indexes.
-    pub indexes: Indexes,
+    /// What may be changed of definitions.
+    pub adapt: Adaptation,
     /// Whether aliases are made.
     pub aliases: bool,
     /// Whether collections that are loaded in the source are loaded in the target.
@@ -48,6 +49,8 @@ pub struct MigrateOptions {
 /// What a migration did, or would do.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigrateReport {
+    /// The databases that the target lacked.
+    pub databases: Vec<MadeDatabase>,
     /// One entry a collection, in the source's order.
     pub collections: Vec<RestoredCollection>,
     /// To which moment the rows belong.
@@ -71,6 +74,7 @@ pub async fn migrate(
     }
     let live = Live {
         reading: Reading::begin(from, options.reading()).await?,
+        databases: databases(from, &plans).await?,
         plans,
         read: Mutex::new(BTreeMap::new()),
     };
@@ -84,6 +88,7 @@ pub async fn migrate(
         drift += read.drift;
     }
     Ok(MigrateReport {
+        databases: report.databases,
         collections: report.collections,
         consistency: live.reading.consistency(drift),
         dry_run: report.dry_run,
@@ -108,7 +113,7 @@ impl MigrateOptions {
             selection: self.selection.clone(),
             naming: self.naming.clone(),
             if_exists: self.if_exists,
-            indexes: self.indexes,
+            adapt: self.adapt.clone(),
             aliases: self.aliases,
             load: self.load,
             verify: false,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::compat::{self, Feature, Thing};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{Collection, DataType, Field, Index};
@@ -145,7 +146,7 @@ pub(crate) fn unindexed<'a>(
     cluster: &Cluster,
     collection: &'a Collection,
 ) -> Vec<(String, &'a Field)> {
-    if cluster.version().is_lite_from(0, 0, 0) {
+    if compat::knows(cluster.version(), Thing::Feature(Feature::LoadUnindexed)) {
         return Vec::new();
     }
     let has_index = |name: &String| collection.indexes.iter().any(|index| index.field == *name);

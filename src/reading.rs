@@ -18,7 +18,7 @@ use crate::progress::{Context, Task};
 use crate::readable::{self, ReadAccess, Readable};
 use crate::scan::{Budget, Completeness, Scan, Snapshot};
 
-pub(crate) use plan::{Plan, plan};
+pub(crate) use plan::{Plan, databases, plan};
 pub(crate) use rows::{Rows, Sink};
 
 /// How collections are read.

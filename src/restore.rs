@@ -4,25 +4,32 @@
 //! meant, insert, flush, build indexes, load, count, and name aliases.
 
 mod append;
+mod databases;
+mod groups;
+mod made;
 mod make;
 mod plan;
+mod properties;
 mod rows;
 mod skip;
 mod source;
+mod swap;
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
 use crate::archive::{Archive, Selection, verify_collections};
+use crate::compat::{self, Adaptation, Call, Indexes, KeysKept, Thing};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::model::CollectionName;
+use crate::model::{Collection, CollectionName};
 use crate::naming::Naming;
 use crate::progress::Context;
 use crate::scan::Budget;
 use crate::together::each;
 
+pub use databases::MadeDatabase;
 pub(crate) use source::{Live, Source};
 
 /// How many collections are restored at once.
@@ -37,8 +44,8 @@ pub struct RestoreOptions {
     pub naming: Naming,
     /// What happens where the target has a collection of the name.
     pub if_exists: IfExists,
-    /// What happens to indexes.
-    pub indexes: Indexes,
+    /// What may be changed of definitions.
+    pub adapt: Adaptation,
     /// Whether aliases are restored.
     pub aliases: bool,
     /// Whether collections that were loaded are loaded.
@@ -63,24 +70,16 @@ pub enum IfExists {
     /// Rows are added; one replaces what its partition has under its key. Keys that other partitions have are an
     /// error before anything is written.
     Append,
-    /// The collection is dropped first.
+    /// The collection is replaced: when its successor is whole, where the target can rename collections, else it is
+    /// dropped first.
     Replace,
-}
-
-/// What happens to indexes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Indexes {
-    /// They are built as they were; one that the target does not know is an error before anything is touched.
-    Keep,
-    /// As `Keep`, but one that the target does not know becomes one that it does, with the same metric.
-    Fallback,
-    /// None are built, and collections are not loaded.
-    Omit,
 }
 
 /// What a restore did, or would do.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct RestoreReport {
+    /// The databases that the target lacked.
+    pub databases: Vec<MadeDatabase>,
     /// One entry a collection, in the archive's order.
     pub collections: Vec<RestoredCollection>,
     /// Whether nothing was done, because a plan was asked for.
@@ -98,6 +97,10 @@ pub struct RestoredCollection {
     pub outcome: Outcome,
     /// Rows that were written, or would be.
     pub rows: u64,
+    /// Bytes that they have in the archive; `None` where they come from a cluster.
+    pub bytes: Option<u64>,
+    /// What happened to keys that the source has made itself; `None` where it has made none, or nothing was made.
+    pub auto_id: Option<KeysKept>,
     /// Indexes that were built.
     pub indexes: usize,
     /// Aliases that were made.
@@ -106,8 +109,15 @@ pub struct RestoredCollection {
     pub loaded: bool,
     /// Whether a collection that was skipped has another number of rows than the archive.
     pub differs: bool,
-    /// What the user should know: an alias that is taken, keys that are no longer generated, ….
+    /// What became something else on the way, because the target does not know it or it was asked for.
+    pub translated: Vec<String>,
+    /// What was given up, because the target does not know it or it was asked for.
+    pub dropped: Vec<String>,
+    /// What else the user should know: an alias that is taken, ….
     pub notes: Vec<String>,
+    /// In a dry run, the collection as it would be made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Collection>,
 }
 
 /// What was done with a collection.
@@ -120,7 +130,7 @@ pub enum Outcome {
     Skipped,
     /// It was there, and has got the rows.
     Appended,
-    /// It was there, was dropped, and was made anew.
+    /// It was there, and another took its place.
     Replaced,
 }
 
@@ -144,6 +154,7 @@ pub(crate) async fn restore_from(
     ctx: &Context,
 ) -> Result<RestoreReport> {
     let targets = plan::plan(source, cluster, options).await?;
+    let mut databases = databases::plan(cluster, source.databases(), &targets).await?;
     if let Source::Archive(archive) = source
         && options.verify
     {
@@ -186,20 +197,19 @@ pub(crate) async fn restore_from(
             collections.push(describe(target, options));
         }
         return Ok(RestoreReport {
+            databases,
             collections,
             dry_run: true,
         });
     }
-    create_databases(cluster, &targets).await?;
+    databases::create(cluster, &databases).await?;
     let limits = Limits {
         budget: Budget::new(options.memory),
         jobs: options.jobs.max(1),
     };
-    // milvus-lite 3.2.2 loses one of two changes of aliases that come at once (seen).
-    let at_once = if cluster.version().is_lite_from(0, 0, 0) {
-        1
-    } else {
-        COLLECTIONS_AT_ONCE
+    let at_once = match compat::knows(cluster.version(), Thing::Call(Call::ConcurrentAliases)) {
+        true => COLLECTIONS_AT_ONCE,
+        false => 1,
     };
     let collections = each(targets, at_once, ctx, |mut target, ctx| {
         let limits = &limits;
@@ -221,8 +231,17 @@ pub(crate) async fn restore_from(
             Ok(describe(target, options))
         }
     });
+    let collections = match collections.await {
+        Ok(collections) => collections,
+        Err(error) => {
+            databases::remove_empty(cluster, &databases, ctx).await;
+            return Err(error);
+        }
+    };
+    databases::settle(cluster, &mut databases).await;
     Ok(RestoreReport {
-        collections: collections.await?,
+        databases,
+        collections,
         dry_run: false,
     })
 }
@@ -233,22 +252,6 @@ struct Limits {
     budget: Budget,
     /// Inserts in flight, a collection.
     jobs: usize,
-}
-
-/// Makes the databases that the target lacks.
-async fn create_databases(cluster: &Cluster, targets: &[plan::Target<'_>]) -> Result<()> {
-    let existing = cluster.databases().await?;
-    let wanted = targets
-        .iter()
-        .filter(|target| target.outcome != Outcome::Skipped);
-    let wanted: BTreeSet<&String> = wanted.map(|target| &target.meant.name.database).collect();
-    for database in wanted
-        .into_iter()
-        .filter(|database| !existing.contains(database))
-    {
-        cluster.create_database(database).await?;
-    }
-    Ok(())
 }
 
 /// Whether the collection will be loaded: it was, it may be, and it can be: Milvus loads none with a vector field
@@ -268,7 +271,10 @@ fn loads(target: &plan::Target<'_>, options: &RestoreOptions) -> bool {
         .peekable();
     let can = target.loads_unindexed
         || (vectors.peek().is_some() && vectors.all(|(name, _)| indexed(&name)));
-    target.origin.schema().load.loaded && options.load && options.indexes != Indexes::Omit && can
+    target.origin.schema().load.loaded
+        && options.load
+        && options.adapt.indexes != Indexes::Omit
+        && can
 }
 
 fn describe(target: plan::Target<'_>, options: &RestoreOptions) -> RestoredCollection {
@@ -277,6 +283,12 @@ fn describe(target: plan::Target<'_>, options: &RestoreOptions) -> RestoredColle
     RestoredCollection {
         source: target.origin.schema().name.clone(),
         rows: if wrote { target.rows } else { 0 },
+        bytes: target
+            .origin
+            .bytes()
+            .map(|bytes| if wrote { bytes } else { 0 }),
+        auto_id: target.fit.keys.filter(|_| made),
+        plan: (made && options.dry_run).then(|| target.meant.clone()),
         indexes: if made { target.meant.indexes.len() } else { 0 },
         loaded: made && loads(&target, options),
         aliases: if made {
@@ -287,6 +299,12 @@ fn describe(target: plan::Target<'_>, options: &RestoreOptions) -> RestoredColle
         target: target.meant.name,
         outcome: target.outcome,
         differs: target.differs,
+        translated: if made {
+            target.fit.translated
+        } else {
+            Vec::new()
+        },
+        dropped: if made { target.fit.dropped } else { Vec::new() },
         notes: target.notes,
     }
 }

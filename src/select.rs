@@ -207,16 +207,16 @@ pub fn present_fields(selection: &Selection, collection: &Collection) -> Vec<Fie
 }
 
 fn readable_fields(collection: &Collection) -> Vec<Field> {
-    let bm25_outputs: Vec<&String> = collection
+    let computed: Vec<&String> = collection
         .functions
         .iter()
-        .filter(|function| function.kind == crate::model::Function::BM25)
+        .filter(|function| function.computes())
         .flat_map(|function| &function.outputs)
         .collect();
     let mut readable: Vec<Field> = collection
         .fields
         .iter()
-        .filter(|field| !bm25_outputs.contains(&&field.name))
+        .filter(|field| !computed.contains(&&field.name))
         .cloned()
         .collect();
     if collection.dynamic {

@@ -186,7 +186,7 @@ async fn write(
     let (parent, name) = milvault::store::split_archive(&uri)?;
     let archive = Archive::open(milvault::store::open(&parent)?, &name).await?;
     let inserts = requests::inserts(&archive, &copy.name).await?;
-    cluster.create_collection(&copy).await?;
+    cluster.create_collection(&copy, &copy.properties).await?;
     let start = Instant::now();
     exchange(channel, Call::Insert, &inserts).await?;
     cluster.flush(&copy.name, &Context::silent()).await?;

@@ -8,7 +8,7 @@ use crate::columns::{
     self,
     digest::{Digest, Digests},
 };
-use crate::model::{Collection, DYNAMIC_FIELD, Field, Key};
+use crate::model::{Collection, DYNAMIC_FIELD, Database, Field, Key};
 use crate::{Error, Result};
 
 /// The newest archive format that this version reads, and the one that it writes.
@@ -32,6 +32,9 @@ pub struct Manifest {
     pub selection: Selection,
     /// To which moment the rows belong.
     pub consistency: Consistency,
+    /// The databases of the collections, as far as they have properties.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<Database>,
     /// The collections, with their files.
     pub collections: Vec<CollectionEntry>,
 }

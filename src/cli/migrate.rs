@@ -7,7 +7,7 @@ use milvault::Result;
 use milvault::archive::Consistency;
 use milvault::migrate::{MigrateOptions, MigrateReport, migrate};
 use milvault::readable::ReadAccess;
-use milvault::restore::RestoredCollection;
+use milvault::restore::{MadeDatabase, RestoredCollection};
 use serde::Serialize;
 
 use super::exit::Finish;
@@ -69,6 +69,7 @@ struct Migrated<'a> {
     rows: u64,
     seconds: f64,
     consistency: Consistency,
+    databases: &'a [MadeDatabase],
     collections: &'a [RestoredCollection],
 }
 
@@ -98,6 +99,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         rows: report.collections.iter().map(|one| one.rows).sum(),
         seconds: start.elapsed().as_secs_f64(),
         consistency: report.consistency,
+        databases: &report.databases,
         collections: &report.collections,
     };
     session.output.result(&result, || summary(&result, start))?;
@@ -115,7 +117,7 @@ fn options(arguments: &Arguments) -> Result<MigrateOptions> {
         },
         naming: arguments.naming.naming()?,
         if_exists: arguments.writing.if_exists(),
-        indexes: arguments.writing.indexes(),
+        adapt: arguments.writing.adaptation()?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load_target,
         dry_run: arguments.dry_run,
@@ -125,7 +127,8 @@ fn options(arguments: &Arguments) -> Result<MigrateOptions> {
 }
 
 fn summary(result: &Migrated, start: Instant) -> String {
-    let mut lines = restore::collections(result.collections, result.dry_run);
+    let mut lines = restore::databases(result.databases, result.dry_run);
+    lines.extend(restore::collections(result.collections, result.dry_run));
     let what = format!(
         "{} of {}",
         units::count(result.rows, "row"),

@@ -3,21 +3,27 @@
 use std::time::Instant;
 
 use clap::Args;
-use milvault::Result;
 use milvault::archive::{Archive, Selection};
 use milvault::compare::{CompareOptions, Comparison, Side, compare};
+use milvault::compat::KeysKept;
+use milvault::model::{Collection, Field};
 use milvault::naming::Naming;
 use milvault::readable::ReadAccess;
-use milvault::restore::{Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore};
+use milvault::restore::{
+    MadeDatabase, Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore,
+};
+use milvault::{Error, Result};
 use serde::Serialize;
 
 use super::compare::differences;
 use super::exit::Finish;
+use super::ls::index_text;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
     WorkArguments, WritingArguments, selection,
 };
 use super::place::Connected;
+use super::show::type_text;
 use super::{Session, output, place, units};
 
 #[derive(Args, Debug)]
@@ -73,7 +79,10 @@ struct Restored<'a> {
     target: &'a str,
     dry_run: bool,
     rows: u64,
+    /// Bytes that the rows have in the archive.
+    bytes: u64,
     seconds: f64,
+    databases: &'a [MadeDatabase],
     collections: &'a [RestoredCollection],
     comparison: Option<&'a Comparison>,
 }
@@ -81,6 +90,11 @@ struct Restored<'a> {
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let options = options(&arguments)?;
+    if arguments.compare && arguments.writing.makes_new_keys() {
+        return Err(Error::Usage(
+            "--compare tells rows by their keys, and --auto-id regenerate makes new ones; leave one of them out".into(),
+        ));
+    }
     let named = place::cluster(&arguments.to, session)?;
     let archive = place::archive(&arguments.from, session).await?;
     // A dry run makes no database either.
@@ -95,7 +109,9 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         target: &name,
         dry_run: report.dry_run,
         rows: report.collections.iter().map(|one| one.rows).sum(),
+        bytes: report.collections.iter().filter_map(|one| one.bytes).sum(),
         seconds: start.elapsed().as_secs_f64(),
+        databases: &report.databases,
         collections: &report.collections,
         comparison: comparison.as_ref(),
     };
@@ -176,7 +192,7 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
         ),
         naming,
         if_exists: arguments.writing.if_exists(),
-        indexes: arguments.writing.indexes(),
+        adapt: arguments.writing.adaptation()?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
         verify: !arguments.no_verify,
@@ -187,7 +203,8 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
 }
 
 fn summary(result: &Restored, start: Instant) -> String {
-    let mut lines = collections(result.collections, result.dry_run);
+    let mut lines = databases(result.databases, result.dry_run);
+    lines.extend(collections(result.collections, result.dry_run));
     let what = format!(
         "{} of {}",
         units::count(result.rows, "row"),
@@ -211,14 +228,81 @@ fn summary(result: &Restored, start: Instant) -> String {
     lines.join("\n")
 }
 
+/// A line on each database that the target lacked.
+pub fn databases(all: &[MadeDatabase], dry_run: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in all {
+        let made = if dry_run { "would be made" } else { "made" };
+        let properties = one.properties.iter();
+        let properties = properties.map(|(name, value)| format!(", {name}={value}"));
+        let properties: String = properties.collect();
+        lines.push(format!("database {}: {made}{properties}", one.name));
+        lines.extend(one.notes.iter().map(|note| format!("  {note}")));
+    }
+    lines
+}
+
 /// A line on each collection, with its notes.
 pub fn collections(all: &[RestoredCollection], dry_run: bool) -> Vec<String> {
     let mut lines = Vec::new();
     for one in all {
         lines.push(collection(one, dry_run));
-        lines.extend(one.notes.iter().map(|note| format!("  {note}")));
+        if let Some(plan) = &one.plan {
+            lines.extend(planned(plan).map(|line| format!("  {line}")));
+        }
+        let given_up = one.dropped.iter().map(|what| format!("without {what}"));
+        let said = one.translated.iter().cloned().chain(given_up);
+        lines.extend(
+            said.chain(one.notes.clone())
+                .map(|line| format!("  {line}")),
+        );
     }
     lines
+}
+
+/// What happened to keys that the source has made itself.
+fn keys_text(keys: KeysKept) -> &'static str {
+    match keys {
+        KeysKept::Kept => "keys kept",
+        KeysKept::KeptWithoutAutoId => "keys kept, and no longer made by the server",
+        KeysKept::Regenerated => "keys made anew",
+    }
+}
+
+/// What a collection would be made of.
+fn planned(plan: &Collection) -> impl Iterator<Item = String> {
+    let fields = plan.fields.iter().map(field_text);
+    let dynamic = plan.dynamic.then(|| "a dynamic field".to_owned());
+    let functions = plan.functions.iter();
+    let functions = functions.map(|one| format!("{} ({})", one.name, one.kind_name()));
+    let properties = plan.properties.iter();
+    let partitions = match plan.has_partition_key() {
+        true => format!("{} by key", plan.key_partitions()),
+        false => plan.partitions.join(", "),
+    };
+    [
+        ("fields", output::joined(fields.chain(dynamic), "")),
+        ("functions", output::joined(functions, "")),
+        ("partitions", partitions),
+        (
+            "indexes",
+            output::joined(plan.indexes.iter().map(index_text), ""),
+        ),
+        (
+            "properties",
+            output::joined(
+                properties.map(|(name, value)| format!("{name}={value}")),
+                "",
+            ),
+        ),
+    ]
+    .into_iter()
+    .filter(|(_, what)| !what.is_empty())
+    .map(|(name, what)| format!("{name:<11} {what}"))
+}
+
+fn field_text(field: &Field) -> String {
+    format!("{} {}", field.name, type_text(field))
 }
 
 /// One line on one collection.
@@ -232,7 +316,11 @@ fn collection(one: &RestoredCollection, dry_run: bool) -> String {
     };
     let mut parts = vec![format!("{would}{outcome}")];
     if one.outcome != Outcome::Skipped {
-        parts.push(units::count(one.rows, "row"));
+        let rows = units::count(one.rows, "row");
+        parts.push(match one.bytes.filter(|_| dry_run) {
+            Some(bytes) => format!("{rows} ({})", units::bytes(bytes)),
+            None => rows,
+        });
     }
     if matches!(one.outcome, Outcome::Created | Outcome::Replaced) {
         parts.push(match one.indexes {
@@ -243,6 +331,7 @@ fn collection(one: &RestoredCollection, dry_run: bool) -> String {
             parts.push(format!("aliases {}", output::joined(&one.aliases, "")));
         }
         parts.push(if one.loaded { "loaded" } else { "not loaded" }.to_owned());
+        parts.extend(one.auto_id.map(|keys| keys_text(keys).to_owned()));
     }
     let name = if one.source == one.target {
         one.target.to_string()

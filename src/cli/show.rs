@@ -172,7 +172,7 @@ fn partitions(entry: &CollectionEntry) -> String {
 }
 
 /// `VarChar(200)`, `FloatVector(128)`, `Array(8) of Int32`.
-fn type_text(field: &Field) -> String {
+pub fn type_text(field: &Field) -> String {
     let size = match field.data_type {
         DataType::VarChar => field.params.get("max_length"),
         DataType::Array => field.params.get("max_capacity"),

@@ -7,8 +7,8 @@ use super::cluster::Repeat;
 use super::query::pair;
 use super::wire::common::{ConsistencyLevel, KeyValuePair};
 use super::wire::milvus::{
-    CreateDatabaseRequest, GetCollectionStatisticsRequest, ListDatabasesRequest, QueryRequest,
-    ShowCollectionsRequest,
+    AlterDatabaseRequest, CreateDatabaseRequest, DescribeDatabaseRequest, DropDatabaseRequest,
+    GetCollectionStatisticsRequest, ListDatabasesRequest, QueryRequest, ShowCollectionsRequest,
 };
 use super::wire::schema::field_data::Field as FieldKind;
 use super::wire::schema::scalar_field::Data;
@@ -38,11 +38,15 @@ impl Cluster {
         }
     }
 
-    /// Makes a database.
-    pub async fn create_database(&self, name: &str) -> Result<()> {
+    /// Makes a database, with properties from 2.4.6 on.
+    pub async fn create_database(
+        &self,
+        name: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let message = CreateDatabaseRequest {
             db_name: name.to_owned(),
-            properties: Vec::new(),
+            properties: to_pairs(properties),
         };
         self.call(
             "CreateDatabase",
@@ -50,6 +54,66 @@ impl Cluster {
             Repeat::OnlyWhenRefused,
             message,
             |mut client, request| async move { client.create_database(request).await },
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// Removes a database, which must be empty.
+    pub async fn drop_database(&self, name: &str) -> Result<()> {
+        let message = DropDatabaseRequest {
+            db_name: name.to_owned(),
+        };
+        self.call(
+            "DropDatabase",
+            name,
+            Repeat::Safe,
+            message,
+            |mut client, request| async move { client.drop_database(request).await },
+        )
+        .await?;
+        Ok(())
+    }
+
+    /// The properties of a database; none where the server does not know any (before 2.4.3).
+    pub async fn database_properties(&self, name: &str) -> Result<BTreeMap<String, String>> {
+        let message = DescribeDatabaseRequest {
+            db_name: name.to_owned(),
+        };
+        let answer = self
+            .call_in(
+                name,
+                "DescribeDatabase",
+                name,
+                Repeat::Safe,
+                message,
+                |mut client, request| async move { client.describe_database(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => Ok(from_pairs(answer.properties)),
+            Err(Error::Unsupported { .. }) => Ok(BTreeMap::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets properties of a database, and leaves its others as they are (2.4.3 on).
+    pub async fn alter_database(
+        &self,
+        name: &str,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let message = AlterDatabaseRequest {
+            db_name: name.to_owned(),
+            properties: to_pairs(properties),
+        };
+        self.call_in(
+            name,
+            "AlterDatabase",
+            name,
+            Repeat::Safe,
+            message,
+            |mut client, request| async move { client.alter_database(request).await },
         )
         .await?;
         Ok(())

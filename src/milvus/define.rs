@@ -24,14 +24,18 @@ use crate::progress::{Context, Task};
 const POLL: Duration = Duration::from_millis(300);
 
 impl Cluster {
-    /// Makes an empty collection under `collection.name`: fields, dynamic field, properties, shards,
-    /// consistency level, and the number of partitions where a partition key wants one. Partitions,
-    /// indexes and aliases are made by calls of their own.
-    pub async fn create_collection(&self, collection: &Collection) -> Result<()> {
+    /// Makes an empty collection under `collection.name`: fields, functions, dynamic field, shards,
+    /// consistency level, the number of partitions where a partition key wants one, and these properties.
+    /// Partitions, indexes and aliases are made by calls of their own.
+    pub async fn create_collection(
+        &self,
+        collection: &Collection,
+        properties: &BTreeMap<String, String>,
+    ) -> Result<()> {
         let name = &collection.name;
         let schema = collection_schema(collection);
         let num_partitions = if collection.has_partition_key() {
-            collection.partitions.len() as i64
+            collection.key_partitions() as i64
         } else {
             0
         };
@@ -41,7 +45,7 @@ impl Cluster {
             schema: schema.encode_to_vec().into(),
             shards_num: collection.shards,
             consistency_level: collection.consistency_level.code(),
-            properties: to_pairs(&collection.properties),
+            properties: to_pairs(properties),
             num_partitions,
         };
         let subject = name.to_string();
@@ -177,6 +181,18 @@ impl Cluster {
             }
             ctx.pause(POLL, "building indexes").await?;
         }
+    }
+
+    /// The indexes that a collection has.
+    pub async fn index_names(&self, name: &CollectionName) -> Result<Vec<Index>> {
+        let described = self.indexes(name).await?.into_iter();
+        Ok(described
+            .map(|index| Index {
+                name: index.index_name,
+                field: index.field_name,
+                params: BTreeMap::new(),
+            })
+            .collect())
     }
 
     /// Removes an index; the collection must not be loaded.

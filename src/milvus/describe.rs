@@ -30,10 +30,10 @@ impl Cluster {
         let partitions = self.partitions(name).await?;
         let indexes = self.indexes(name).await?.into_iter().map(index).collect();
         let load = self.load_state(name).await?;
-        let replicas = if load {
+        let (replicas, resource_groups) = if load {
             self.replicas(name, described.collection_id).await?
         } else {
-            0
+            (0, Vec::new())
         };
         let schema = described.schema.ok_or_else(|| Error::Answer {
             server: self.server().to_owned(),
@@ -58,7 +58,8 @@ impl Cluster {
                     params: from_pairs(function.params),
                 })
                 .collect(),
-            properties: from_pairs(described.properties),
+            // Where a server tells them in one place alone, they are there.
+            properties: from_pairs([schema.properties, described.properties].concat()),
             partitions,
             shards: described.shards_num,
             consistency_level,
@@ -67,6 +68,7 @@ impl Cluster {
             load: Load {
                 loaded: load,
                 replicas,
+                resource_groups,
             },
         })
     }

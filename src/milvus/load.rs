@@ -1,19 +1,23 @@
 //! Bringing collections into memory and out again.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Cluster;
 use super::cluster::Repeat;
 use super::wire::common::LoadState;
 use super::wire::milvus::{
-    GetLoadStateRequest, GetLoadingProgressRequest, GetReplicasRequest, LoadCollectionRequest,
-    ReleaseCollectionRequest,
+    GetLoadStateRequest, GetLoadingProgressRequest, GetReplicasRequest, ListResourceGroupsRequest,
+    LoadCollectionRequest, ReleaseCollectionRequest,
 };
 use crate::error::{Error, Result};
 use crate::model::CollectionName;
 use crate::progress::Context;
 
 const POLL: Duration = Duration::from_millis(200);
+
+/// Milvus's name for the resource group that always is.
+const DEFAULT_RESOURCE_GROUP: &str = "__default_resource_group";
 
 impl Cluster {
     /// Whether the collection is loaded. One that is loaded in part (some partitions) counts as loaded
@@ -38,8 +42,12 @@ impl Cluster {
         Ok(answer.state() == LoadState::Loaded)
     }
 
-    /// How many replicas are loaded; 1 where the server does not tell.
-    pub(super) async fn replicas(&self, name: &CollectionName, id: i64) -> Result<i32> {
+    /// How many replicas are loaded, and in which resource groups; 1 where the server does not tell.
+    pub(super) async fn replicas(
+        &self,
+        name: &CollectionName,
+        id: i64,
+    ) -> Result<(i32, Vec<String>)> {
         let message = GetReplicasRequest {
             collection_id: id,
             collection_name: name.collection.clone(),
@@ -57,18 +65,56 @@ impl Cluster {
             )
             .await;
         match answer {
-            Ok(answer) => Ok(i32::try_from(answer.replicas.len()).unwrap_or(1).max(1)),
-            Err(Error::Unsupported { .. } | Error::Call { .. }) => Ok(1),
+            Ok(answer) => {
+                let number = i32::try_from(answer.replicas.len()).unwrap_or(1).max(1);
+                let groups = answer.replicas.into_iter();
+                let groups = groups.map(|replica| replica.resource_group_name);
+                let groups: BTreeSet<String> = groups
+                    .filter(|group| !matches!(group.as_str(), "" | DEFAULT_RESOURCE_GROUP))
+                    .collect();
+                Ok((number, groups.into_iter().collect()))
+            }
+            Err(Error::Unsupported { .. } | Error::Call { .. }) => Ok((1, Vec::new())),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The resource groups of the server; none where it does not know any.
+    pub async fn resource_groups(&self) -> Result<Vec<String>> {
+        let answer = self
+            .call(
+                "ListResourceGroups",
+                "the server",
+                Repeat::Safe,
+                ListResourceGroupsRequest {},
+                |mut client, request| async move { client.list_resource_groups(request).await },
+            )
+            .await;
+        match answer {
+            Ok(answer) => Ok(answer.resource_groups),
+            Err(Error::Unsupported { .. }) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
 
     /// Loads a collection and waits until it can be queried.
     pub async fn load(&self, name: &CollectionName, replicas: i32, ctx: &Context) -> Result<()> {
+        self.load_into(name, replicas, &[], ctx).await
+    }
+
+    /// The same, with the resource groups that the replicas go into (2.2.3 on); none are the default one.
+    pub async fn load_into(
+        &self,
+        name: &CollectionName,
+        replicas: i32,
+        resource_groups: &[String],
+        ctx: &Context,
+    ) -> Result<()> {
         let message = LoadCollectionRequest {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
             replica_number: replicas.max(1),
+            resource_groups: resource_groups.to_vec(),
         };
         let subject = name.to_string();
         self.call_in(

@@ -1,6 +1,7 @@
 //! All that knows Milvus's wire: addresses, connections, retries, and each call that milvault makes.
 
 mod address;
+mod alter;
 mod cluster;
 mod databases;
 mod define;

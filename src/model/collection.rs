@@ -42,6 +42,16 @@ pub struct Collection {
     pub load: Load,
 }
 
+/// A database that collections are in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Database {
+    /// Its name.
+    pub name: String,
+    /// Its properties, verbatim.
+    #[serde(default)]
+    pub properties: BTreeMap<String, String>,
+}
+
 /// One field of a collection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Field {
@@ -141,13 +151,16 @@ pub struct Index {
 }
 
 /// Whether a collection is in memory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
     /// Whether the collection can be searched.
     pub loaded: bool,
     /// How many replicas are loaded; 0 when it is not loaded.
     #[serde(default)]
     pub replicas: i32,
+    /// The resource groups that hold the replicas, sorted; none where that is the default one alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resource_groups: Vec<String>,
 }
 
 impl Collection {
@@ -159,6 +172,12 @@ impl Collection {
     /// Whether rows find their partition by a key, so that partitions cannot be named in reads and writes.
     pub fn has_partition_key(&self) -> bool {
         self.fields.iter().any(|field| field.partition_key)
+    }
+
+    /// Over how many partitions a partition key spreads the rows. milvus-lite lists `_default` besides them.
+    pub fn key_partitions(&self) -> usize {
+        let named = |name: &&String| *name != super::DEFAULT_PARTITION;
+        self.partitions.iter().filter(named).count()
     }
 
     /// The field of this name.
@@ -183,6 +202,28 @@ impl Collection {
 impl Function {
     /// The number of BM25 functions, whose outputs cannot be read and are computed anew.
     pub const BM25: i32 = 1;
+    /// The number of functions that ask a provider for a text's vector, which is kept as it is.
+    pub const TEXT_EMBEDDING: i32 = 2;
+    /// The number of functions that reorder what a search finds; they fill no field.
+    pub const RERANK: i32 = 3;
+    /// The number of MinHash functions, whose outputs are computed anew, and are the same then.
+    pub const MIN_HASH: i32 = 4;
+
+    /// Whether the server computes the outputs whatever rows bring, so that they are neither read nor written.
+    pub fn computes(&self) -> bool {
+        matches!(self.kind, Function::BM25 | Function::MIN_HASH)
+    }
+
+    /// Its kind, as Milvus names it.
+    pub fn kind_name(&self) -> String {
+        match self.kind {
+            Function::BM25 => "BM25".to_owned(),
+            Function::TEXT_EMBEDDING => "TextEmbedding".to_owned(),
+            Function::RERANK => "Rerank".to_owned(),
+            Function::MIN_HASH => "MinHash".to_owned(),
+            kind => format!("kind {kind}"),
+        }
+    }
 }
 
 impl Field {

@@ -7,7 +7,7 @@ mod difference;
 mod key;
 mod name;
 
-pub use collection::{Collection, DefaultValue, Field, Function, Index, Load};
+pub use collection::{Collection, Database, DefaultValue, Field, Function, Index, Load};
 pub use consistency::ConsistencyLevel;
 pub use datatype::DataType;
 pub use difference::schema_differences;

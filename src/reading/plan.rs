@@ -1,5 +1,6 @@
 //! What is read of a cluster, decided before anything is.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -8,7 +9,7 @@ use crate::archive::Selection;
 use crate::columns;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::model::{Collection, Field};
+use crate::model::{Collection, Database, Field};
 use crate::scan::{Completeness, Scan, Snapshot};
 use crate::select;
 
@@ -96,4 +97,21 @@ pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec
         return Err(Error::Incompatible { problems });
     }
     Ok(plans)
+}
+
+/// The databases of what is read, as far as they have properties.
+pub(crate) async fn databases(cluster: &Cluster, plans: &[Plan]) -> Result<Vec<Database>> {
+    let names = plans.iter().map(|plan| &plan.collection.name.database);
+    let names: BTreeSet<&String> = names.collect();
+    let mut databases = Vec::new();
+    for name in names {
+        let properties = cluster.database_properties(name).await?;
+        if !properties.is_empty() {
+            databases.push(Database {
+                name: name.clone(),
+                properties,
+            });
+        }
+    }
+    Ok(databases)
 }

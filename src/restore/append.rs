@@ -6,6 +6,7 @@ use super::plan::Target;
 use super::source::Feed;
 use super::{Limits, rows};
 use crate::columns::KeyColumn;
+use crate::compat::{self, Call, Thing};
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, Query, expr};
 use crate::model::{CollectionName, Key, schema_differences};
@@ -28,7 +29,7 @@ pub(super) async fn problems(cluster: &Cluster, target: &Target<'_>) -> Result<V
             "{name}: makes its keys itself, so rows with keys cannot be appended"
         ));
     }
-    if !(cluster.version().is_milvus_from(2, 3, 0) || cluster.version().is_lite_from(0, 0, 0)) {
+    if !compat::knows(cluster.version(), Thing::Call(Call::Upsert)) {
         problems.push(format!(
             "{name}: {} has no upsert, so rows cannot be appended",
             cluster.version()

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::plan::Target;
 use super::source::Feed;
-use super::{Limits, Outcome, RestoreOptions, loads, rows};
+use super::{Limits, Outcome, RestoreOptions, loads, made, properties, rows, swap};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::model::{CollectionName, schema_differences};
+use crate::model::{Collection, CollectionName, Load};
 use crate::progress::Context;
 
 /// How long a target may take to count the rows that it has flushed.
@@ -38,18 +38,38 @@ pub(super) async fn make(
     ctx: &Context,
 ) -> Result<()> {
     let name = target.meant.name.clone();
+    let beside = target.outcome == Outcome::Replaced && swap::can_swap(cluster);
+    if beside {
+        target.meant.name = swap::beside(&name, "restoring");
+    }
+    let made = build(feed, cluster, target, options, limits, ctx).await;
+    let built = std::mem::replace(&mut target.meant.name, name.clone());
+    made?;
+    if beside && let Err(error) = swap::swap(cluster, &name, &built, target, ctx).await {
+        ctx.monitor.warn(&format!(
+            "{name}: its successor has all its rows and is called {built}"
+        ));
+        return Err(error);
+    }
+    Ok(())
+}
+
+/// Makes the collection under the name that it has now.
+async fn build(
+    feed: &Feed<'_>,
+    cluster: &Cluster,
+    target: &mut Target<'_>,
+    options: &RestoreOptions,
+    limits: &Limits,
+    ctx: &Context,
+) -> Result<()> {
+    let name = target.meant.name.clone();
+    let replaces = target.outcome == Outcome::Replaced && !swap::can_swap(cluster);
     let mut progress = Progress::Untouched;
     let work = steps(feed, cluster, target, options, limits, &mut progress, ctx);
     let made = ctx.until_stopped("the restore", work).await;
     if made.is_err() {
-        clean_up(
-            cluster,
-            &name,
-            progress,
-            target.outcome == Outcome::Replaced,
-            ctx,
-        )
-        .await;
+        clean_up(cluster, &name, progress, replaces, ctx).await;
     }
     made
 }
@@ -65,7 +85,8 @@ async fn steps(
 ) -> Result<()> {
     let name = target.meant.name.clone();
     let subject = name.to_string();
-    let kept_aliases = if target.outcome == Outcome::Replaced {
+    let replaced = target.outcome == Outcome::Replaced;
+    let kept_aliases = if replaced && !swap::can_swap(cluster) {
         drop_replaced(cluster, &name, progress).await?
     } else {
         Vec::new()
@@ -97,6 +118,7 @@ async fn steps(
             "some rows were sent twice, because an answer was lost; compare to be sure".into(),
         );
     }
+    properties::settle(cluster, target).await;
     for alias in kept_aliases {
         if !target.meant.aliases.contains(&alias) {
             target.meant.aliases.push(alias);
@@ -145,7 +167,9 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
         Ok(_) => return Err(taken()),
         Err(error) => return Err(error),
     }
-    cluster.create_collection(meant).await?;
+    cluster
+        .create_collection(meant, &target.fit.at_creation)
+        .await?;
     // Milvus takes the creation of a collection that is there for a success, if it is defined alike.
     if cluster
         .stored_rows(name)
@@ -156,14 +180,15 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
     }
     *progress = Progress::Made;
     let made = cluster.describe(name).await?;
-    let differences = schema_differences(meant, &made, (target.origin.word(), "the target"));
+    let differences = made::differences(meant, &target.fit.at_creation, &made);
     if !differences.is_empty() {
         let problems = differences
             .into_iter()
-            .map(|difference| format!("{name}: {difference}"))
+            .map(|difference| format!("{name}: as {} made it, {difference}", cluster.server()))
             .collect();
         return Err(Error::Incompatible { problems });
     }
+    try_indexes(cluster, meant).await?;
     if !meant.has_partition_key() {
         for partition in meant
             .partitions
@@ -176,11 +201,32 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
     Ok(())
 }
 
+/// Makes the indexes and drops them again: a server refuses bad parameters at once, whatever there are of rows, and
+/// building begins when all rows are in.
+async fn try_indexes(cluster: &Cluster, meant: &Collection) -> Result<()> {
+    for index in &meant.indexes {
+        cluster.create_index(&meant.name, index).await?;
+    }
+    for index in cluster.index_names(&meant.name).await? {
+        cluster
+            .drop_index(&meant.name, &index.field, &index.name)
+            .await?;
+    }
+    Ok(())
+}
+
 async fn load(cluster: &Cluster, target: &mut Target<'_>, ctx: &Context) -> Result<()> {
     let name = &target.meant.name;
-    let replicas = target.origin.schema().load.replicas;
-    match cluster.load(name, replicas, ctx).await {
-        Err(error) if replicas > 1 && !matches!(error, Error::Stopped(_)) => {
+    let Load {
+        replicas,
+        resource_groups,
+        ..
+    } = &target.meant.load;
+    match cluster
+        .load_into(name, *replicas, resource_groups, ctx)
+        .await
+    {
+        Err(error) if *replicas > 1 && !matches!(error, Error::Stopped(_)) => {
             target.notes.push(format!(
                 "{replicas} replicas could not be loaded, one is: {error}"
             ));

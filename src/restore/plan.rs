@@ -3,19 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Origin, Source};
-use super::{IfExists, Indexes, Outcome, RestoreOptions, append};
-use crate::compat;
+use super::{IfExists, Outcome, RestoreOptions, append, groups};
+use crate::compat::{self, Feature, Fit, IndexChoice, KeysKept, Thing};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::model::{
-    Collection, CollectionName, DEFAULT_PARTITION, DYNAMIC_FIELD, DataType, Field, Key,
-};
+use crate::model::{Collection, CollectionName, DEFAULT_PARTITION, DYNAMIC_FIELD, Field, Key};
 use crate::naming::Naming;
 use crate::select;
-
-/// The type parameter of texts, and the most that Milvus takes.
-const MAX_LENGTH: &str = "max_length";
-const LONGEST_TEXT: &str = "65535";
 
 /// One collection to restore.
 pub(super) struct Target<'a> {
@@ -24,6 +18,8 @@ pub(super) struct Target<'a> {
     pub meant: Collection,
     /// The columns of the rows.
     pub fields: Vec<Field>,
+    /// How it was made to fit the target.
+    pub fit: Fit,
     pub outcome: Outcome,
     /// Whether the server loads collections that have no index (milvus-lite).
     pub loads_unindexed: bool,
@@ -75,16 +71,11 @@ pub(super) async fn plan<'a>(
             )));
         }
     }
+    check_choices(options, &targets)?;
+    groups::settle(cluster, &mut targets).await?;
     let mut problems: Vec<String> = targets
         .iter()
-        .flat_map(|target| {
-            compat::problems(
-                cluster.version(),
-                &target.meant,
-                &target.fields,
-                &target.meant.indexes,
-            )
-        })
+        .flat_map(|target| target.fit.problems.clone())
         .collect();
     let hides = |target: &&Target| {
         let greatest = Key::Int(i64::MAX);
@@ -97,6 +88,24 @@ pub(super) async fn plan<'a>(
         return Err(Error::Incompatible { problems });
     }
     Ok(targets)
+}
+
+/// Refuses indexes that were chosen for fields that nothing here has.
+fn check_choices(options: &RestoreOptions, targets: &[Target<'_>]) -> Result<()> {
+    let chosen = |choice: &IndexChoice| {
+        targets.iter().any(|target| {
+            let source = target.origin.schema();
+            let mut fields = source.indexable();
+            fields.any(|(name, _)| choice.is_for(&source.name, &name))
+        })
+    };
+    match options.adapt.index_choices.iter().find(|one| !chosen(one)) {
+        Some(unused) => Err(Error::Usage(format!(
+            "--index {}: no collection that is restored has such a field",
+            unused.text
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// What one collection of the source becomes.
@@ -139,29 +148,7 @@ fn target<'a>(
     if !left_out.is_empty() {
         notes.push(format!("without {}", left_out.join(", ")));
     }
-    for field in &mut meant.fields {
-        if field.auto_id {
-            field.auto_id = false;
-            notes.push(format!(
-                "the keys of {} are kept, so the server no longer makes new ones",
-                field.name
-            ));
-        }
-    }
-    for field in &mut fields {
-        field.auto_id = false;
-    }
-    if !cluster.version().is_lite_from(3, 0, 0) {
-        for field in &mut meant.fields {
-            let name = field.name.clone();
-            notes.extend(limit_text(&name, field));
-            for part in &mut field.fields {
-                notes.extend(limit_text(&format!("{name}[{}]", part.name), part));
-            }
-        }
-    }
-    settle_indexes(&mut meant, cluster, options.indexes, &mut notes);
-    if !meant.has_partition_key() {
+    if !schema.has_partition_key() {
         // The source may offer a part of the partitions. Also refuses those that it does not have.
         let offered = origin.partitions();
         meant
@@ -188,74 +175,27 @@ fn target<'a>(
     }
     origin.select_partitions(&options.selection);
     let version = cluster.version();
+    let came_from = origin.version();
+    let fit = compat::fit(
+        version,
+        (came_from.as_ref(), &schema.name),
+        &mut meant,
+        &mut fields,
+        &options.adapt,
+    );
+    let knows = |feature| compat::knows(version, Thing::Feature(feature));
     Ok(Target {
         origin,
         meant,
         fields,
         outcome: Outcome::Created,
-        loads_unindexed: version.is_lite_from(0, 0, 0),
-        hides_greatest_key: version.is_milvus_from(0, 0, 0) && !version.is_milvus_from(2, 4, 0),
+        loads_unindexed: knows(Feature::LoadUnindexed),
+        hides_greatest_key: !knows(Feature::GreatestKey) && fit.keys != Some(KeysKept::Regenerated),
+        fit,
         rows: 0,
         differs: false,
         notes,
     })
-}
-
-/// Gives texts the greatest limit where the archive tells none, which all servers but milvus-lite 3 want to know;
-/// milvus-lite 3.2.2 does not tell that of texts in arrays.
-fn limit_text(name: &str, field: &mut Field) -> Option<String> {
-    let text = Some(DataType::VarChar);
-    if (Some(field.data_type) != text && field.element_type != text)
-        || field.params.contains_key(MAX_LENGTH)
-    {
-        return None;
-    }
-    field
-        .params
-        .insert(MAX_LENGTH.to_owned(), LONGEST_TEXT.to_owned());
-    Some(format!(
-        "texts of {name} may have {LONGEST_TEXT} bytes, as the archive tells no limit"
-    ))
-}
-
-/// Decides which indexes the target shall have.
-fn settle_indexes(
-    meant: &mut Collection,
-    cluster: &Cluster,
-    indexes: Indexes,
-    notes: &mut Vec<String>,
-) {
-    let version = cluster.version();
-    let mut wanted = std::mem::take(&mut meant.indexes);
-    wanted.retain_mut(|index| {
-        let Some((_, field)) = meant.indexable().find(|(name, _)| *name == index.field) else {
-            return false;
-        };
-        if indexes == Indexes::Omit {
-            return false;
-        }
-        if indexes == Indexes::Fallback && !compat::knows_index(version, index) {
-            let was = index.params.remove("index_type").unwrap_or_default();
-            let Some(kind) = compat::substitute(version, field) else {
-                notes.push(format!("the index {was} of {} is left out", index.field));
-                return false;
-            };
-            notes.push(format!("the index {was} of {} becomes {kind}", index.field));
-            index.params.retain(|name, _| name == "metric_type");
-            index
-                .params
-                .insert("index_type".to_owned(), kind.to_owned());
-        }
-        for (name, value) in compat::missing_params(version, index) {
-            notes.push(format!(
-                "the index of {} is built with {name}={value}, as the archive does not tell it",
-                index.field
-            ));
-            index.params.insert(name.to_owned(), value.to_owned());
-        }
-        true
-    });
-    meant.indexes = wanted;
 }
 
 /// Milvus 2.3.5 takes a row with the greatest key, counts it, and returns it to no query.

@@ -74,6 +74,7 @@ async fn insert(
 ) -> Result<Written> {
     let name = &target.meant.name;
     let (partition, slice) = (piece.partition.as_deref(), piece.rows.batch);
+    let partition = partition.filter(|_| !target.fit.one_partition);
     refuse_hidden_key(cluster, target, &slice)?;
     let rows = u32::try_from(slice.num_rows()).map_err(|_| Error::Incomplete {
         collection: name.clone(),

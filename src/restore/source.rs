@@ -13,7 +13,8 @@ use crate::columns::KeyColumn;
 use crate::columns::digest::{self, Digests};
 use crate::compute;
 use crate::error::{Error, Result};
-use crate::model::{Collection, CollectionName, Field, Key};
+use crate::milvus::ServerVersion;
+use crate::model::{Collection, CollectionName, Database, Field, Key};
 use crate::progress::{Context, Silent};
 use crate::reading::{OpenCollection, Plan, Read, Reading, Rows, Sink};
 use crate::scan::Scan;
@@ -31,6 +32,8 @@ pub(crate) enum Source<'a> {
 pub(crate) struct Live<'a> {
     pub reading: Reading<'a>,
     pub plans: Vec<Plan>,
+    /// The databases that have properties.
+    pub databases: Vec<Database>,
     /// What was read of each collection of which all rows were read.
     pub read: Mutex<BTreeMap<CollectionName, Read<()>>>,
 }
@@ -63,6 +66,14 @@ impl<'a> Source<'a> {
                 .iter()
                 .map(|plan| Origin::Cluster { live, plan })
                 .collect(),
+        }
+    }
+
+    /// The databases that have properties.
+    pub(super) fn databases(&self) -> &'a [Database] {
+        match *self {
+            Source::Archive(archive) => &archive.manifest().databases,
+            Source::Cluster(live) => &live.databases,
         }
     }
 
@@ -148,6 +159,27 @@ impl<'a> Origin<'a> {
                 plan.count(live.reading.cluster(), live.reading.filter())
                     .await
             }
+        }
+    }
+
+    /// How many bytes the rows have where they come from, if that is known.
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Origin::Archive { partitions, .. } => {
+                let files = partitions.iter().flat_map(|partition| &partition.files);
+                Some(files.map(|file| file.bytes).sum())
+            }
+            Origin::Cluster { .. } => None,
+        }
+    }
+
+    /// The version of the server that the definition comes from, if it is known.
+    pub fn version(&self) -> Option<ServerVersion> {
+        match self {
+            Origin::Archive { archive, .. } => {
+                ServerVersion::parse(&archive.manifest().source.server_version)
+            }
+            Origin::Cluster { live, .. } => Some(live.reading.cluster().version().clone()),
         }
     }
 

@@ -1,10 +1,11 @@
 //! Out of one server and into another, with no archive in between.
 
 use milvault::archive::Selection;
+use milvault::compat::{Adaptation, Indexes};
 use milvault::migrate::{MigrateOptions, MigrateReport, migrate};
 use milvault::naming::Naming;
 use milvault::progress::Context;
-use milvault::restore::{IfExists, Indexes, Outcome};
+use milvault::restore::{IfExists, Outcome};
 
 use crate::support::python;
 use crate::support::servers::{self, Server};
@@ -19,7 +20,7 @@ fn migrating(selection: Selection, naming: &Naming) -> MigrateOptions {
         access: FULL_ACCESS,
         naming: naming.clone(),
         if_exists: IfExists::Fail,
-        indexes: Indexes::Keep,
+        adapt: Adaptation::default(),
         aliases: true,
         load: true,
         dry_run: false,
@@ -91,7 +92,7 @@ async fn carry(
     python::fill_database(source, from, names);
     let naming = renamed(&format!("{from}.*:{to}.*"));
     let mut options = migrating(database(from), &naming);
-    options.indexes = Indexes::Fallback;
+    options.adapt.indexes = Indexes::Fallback;
     let report = migrated(source, target, &options).await;
     assert_eq!(report.collections.len(), names.len());
     let more = ["--db", to, "--of", of, "--load"];

@@ -1,7 +1,8 @@
 //! Out of one server and into another: every row is there afterwards, bit for bit, and everything about it.
 
 use milvault::archive::{Drift, Selection};
-use milvault::restore::{Indexes, Outcome};
+use milvault::compat::Indexes;
+use milvault::restore::Outcome;
 use serde_json::{Value, json};
 
 use crate::support::python;
@@ -134,7 +135,7 @@ async fn carry(
     let cluster = connect(target).await;
     let naming = renamed(&format!("{from}.*:{to}.*"));
     let mut options = restoring(&naming);
-    options.indexes = Indexes::Fallback;
+    options.adapt.indexes = Indexes::Fallback;
     restore_into(&archive, &cluster, &options).await;
     assert_equal(
         &side(&archive),
@@ -263,7 +264,7 @@ async fn rows_of_milvus_2_3_come_back_on_milvus_lite_2() {
     let refusal = refused(&archive, &cluster, &options).await;
     assert!(refusal.to_string().contains("--no-aliases"), "{refusal}");
     options.aliases = false;
-    options.indexes = Indexes::Fallback;
+    options.adapt.indexes = Indexes::Fallback;
     let report = restore_into(&archive, &cluster, &options).await;
     assert!(
         report

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use milvault::archive::{Archive, Manifest, Selection, verify};
 use milvault::compare::{CompareOptions, Comparison, Side, compare};
+use milvault::compat::Adaptation;
 use milvault::export::{ExportOptions, export};
 use milvault::milvus::{Address, Cluster, ConnectOptions};
 use milvault::naming::Naming;
 use milvault::progress::{Context, Monitor, Task};
 use milvault::readable::ReadAccess;
-use milvault::restore::{IfExists, Indexes, RestoreOptions, RestoreReport, restore};
+use milvault::restore::{IfExists, RestoreOptions, RestoreReport, restore};
 use milvault::store::{LocalStore, Store};
 use milvault::{Error, Result};
 use tokio_util::sync::CancellationToken;
@@ -151,7 +152,7 @@ pub fn restoring(naming: &Naming) -> RestoreOptions {
         selection: Selection::default(),
         naming: naming.clone(),
         if_exists: IfExists::Fail,
-        indexes: Indexes::Keep,
+        adapt: Adaptation::default(),
         aliases: true,
         load: true,
         verify: true,

@@ -144,10 +144,7 @@ fn collection(name: &str) -> Collection {
         consistency_level: ConsistencyLevel::Bounded,
         aliases: Vec::new(),
         indexes: Vec::new(),
-        load: Load {
-            loaded: false,
-            replicas: 0,
-        },
+        load: Load::default(),
     }
 }
 
@@ -210,6 +207,7 @@ fn manifest(name: &str, collections: Vec<CollectionEntry>) -> Manifest {
             timestamp: None,
             drift: Drift::default(),
         },
+        databases: Vec::new(),
         collections,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::model::{DefaultValue, Function, Index, Key};
+use crate::model::{Database, DefaultValue, Function, Index, Key};
 
 /// Manifests in which every property that can be written is written.
 fn full() -> Vec<Value> {
@@ -39,6 +39,7 @@ fn full() -> Vec<Value> {
     schema.load = Load {
         loaded: true,
         replicas: 1,
+        resource_groups: vec!["gpu".to_owned()],
     };
     schema.functions.push(Function {
         name: "bm25".to_owned(),
@@ -100,6 +101,10 @@ fn full() -> Vec<Value> {
             keys_removed: 3,
         },
     };
+    first.databases = vec![Database {
+        name: "default".to_owned(),
+        properties: [("database.replica.number".to_owned(), "2".to_owned())].into(),
+    }];
     let mut second = first.clone();
     second.consistency.mode = Mode::Walk;
     second.collections[0].schema.consistency_level = ConsistencyLevel::Unknown(9);

@@ -11,11 +11,12 @@ use std::time::Instant;
 use clap::Args;
 use milvault::archive::{Archive, Manifest, Selection, verify};
 use milvault::compare::{CompareOptions, Comparison, Side, compare};
+use milvault::compat::Adaptation;
 use milvault::export::{ExportOptions, export};
 use milvault::milvus::Cluster;
 use milvault::naming::Naming;
 use milvault::readable::ReadAccess;
-use milvault::restore::{IfExists, Indexes, RestoreOptions, restore};
+use milvault::restore::{IfExists, RestoreOptions, restore};
 use milvault::{Error, Result, columns, store};
 
 use super::exit::Finish;
@@ -145,7 +146,9 @@ async fn write(cluster: &Cluster, sample: &Sample, session: &Session) -> Result<
     let ctx = &session.ctx;
     let collection = &sample.collection;
     let name = &collection.name;
-    cluster.create_collection(collection).await?;
+    cluster
+        .create_collection(collection, &collection.properties)
+        .await?;
     let rows = sample.rows() as u64;
     let task = ctx.monitor.begin("write", &name.to_string(), Some(rows));
     for (partition, batch) in &sample.partitions {
@@ -207,7 +210,7 @@ fn restore_options(naming: &Naming) -> RestoreOptions {
         selection: Selection::default(),
         naming: naming.clone(),
         if_exists: IfExists::Fail,
-        indexes: Indexes::Keep,
+        adapt: Adaptation::default(),
         aliases: true,
         load: true,
         // It was verified just now.

@@ -1,7 +1,11 @@
 //! How a target is written.
 
 use clap::{Args, ValueEnum};
-use milvault::restore::{IfExists, Indexes};
+use milvault::Result;
+use milvault::compat::Adaptation;
+use milvault::restore::IfExists;
+
+use super::AdaptationArguments;
 
 /// How a target is written.
 #[derive(Args, Clone, Debug)]
@@ -11,17 +15,12 @@ pub struct WritingArguments {
     #[arg(long, value_enum, value_name = "WHAT", default_value = "fail")]
     if_exists: OnConflict,
 
-    /// Build no indexes, and load nothing
-    #[arg(long, conflicts_with = "index_fallback")]
-    no_index: bool,
-
-    /// Build another index where the target does not know the type of one
-    #[arg(long)]
-    index_fallback: bool,
-
     /// Make no aliases
     #[arg(long)]
     no_aliases: bool,
+
+    #[command(flatten)]
+    adaptation: AdaptationArguments,
 }
 
 /// What to do where the target has a collection of the name.
@@ -33,7 +32,7 @@ enum OnConflict {
     Skip,
     /// Add the rows; one whose key its partition has replaces it
     Append,
-    /// Drop that collection first
+    /// Put another in its place; it stays until that is whole, where the target can rename collections
     Replace,
 }
 
@@ -48,13 +47,14 @@ impl WritingArguments {
         }
     }
 
-    /// What happens to indexes.
-    pub fn indexes(&self) -> Indexes {
-        match (self.no_index, self.index_fallback) {
-            (true, _) => Indexes::Omit,
-            (false, true) => Indexes::Fallback,
-            (false, false) => Indexes::Keep,
-        }
+    /// What may be changed of definitions.
+    pub fn adaptation(&self) -> Result<Adaptation> {
+        self.adaptation.adaptation()
+    }
+
+    /// Whether rows get new keys, by which nothing can be compared.
+    pub fn makes_new_keys(&self) -> bool {
+        self.adaptation.makes_new_keys()
     }
 
     /// Whether aliases are made.

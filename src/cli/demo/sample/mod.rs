@@ -67,6 +67,7 @@ fn collection(name: &str, description: &str, fields: Vec<Field>) -> Collection {
         load: Load {
             loaded: true,
             replicas: 1,
+            ..Load::default()
         },
     }
 }
