@@ -45,12 +45,23 @@ pub(super) async fn make(
     let made = build(feed, cluster, target, options, limits, ctx).await;
     let built = std::mem::replace(&mut target.meant.name, name.clone());
     made?;
-    if beside && let Err(error) = swap::swap(cluster, &name, &built, target, ctx).await {
-        ctx.monitor.warn(&format!(
-            "{name}: its successor has all its rows and is called {built}"
-        ));
-        return Err(error);
+    let mut had = Vec::new();
+    if beside {
+        let swapped = async {
+            had = swap::swap(cluster, &name, &built, target, ctx).await?;
+            // milvus-lite 3.2.2 releases what it renames.
+            if loads(target, options) && !cluster.load_state(&name).await? {
+                load(cluster, target, ctx).await?;
+            }
+            Ok(())
+        };
+        swapped.await.inspect_err(|_: &Error| {
+            ctx.monitor.warn(&format!(
+                "{name}: its successor has all its rows, but is called {built} or is not loaded"
+            ));
+        })?;
     }
+    name_aliases(cluster, target, had).await;
     Ok(())
 }
 
@@ -119,14 +130,19 @@ async fn steps(
         );
     }
     properties::settle(cluster, target).await;
-    for alias in kept_aliases {
-        if !target.meant.aliases.contains(&alias) {
-            target.meant.aliases.push(alias);
-        }
-    }
-    let mut named = Vec::new();
+    target.meant.aliases.extend(kept_aliases);
+    Ok(())
+}
+
+/// Names the aliases that were meant; `had` are those that stand for the collection already.
+async fn name_aliases(cluster: &Cluster, target: &mut Target<'_>, had: Vec<String>) {
+    let name = &target.meant.name;
+    let mut named = had;
     for alias in std::mem::take(&mut target.meant.aliases) {
-        match cluster.create_alias(&name, &alias).await {
+        if named.contains(&alias) {
+            continue;
+        }
+        match cluster.create_alias(name, &alias).await {
             Ok(()) => named.push(alias),
             Err(error) => target
                 .notes
@@ -134,7 +150,6 @@ async fn steps(
         }
     }
     target.meant.aliases = named;
-    Ok(())
 }
 
 /// Drops what is replaced; gives the aliases that it had, which its successor gets.
@@ -188,7 +203,10 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
             .collect();
         return Err(Error::Incompatible { problems });
     }
-    try_indexes(cluster, meant).await?;
+    // milvus-lite drops no index of a collection that is loaded, as new ones are.
+    if !target.loads_unindexed {
+        try_indexes(cluster, meant).await?;
+    }
     if !meant.has_partition_key() {
         for partition in meant
             .partitions

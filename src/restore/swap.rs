@@ -24,7 +24,8 @@ pub(super) fn beside(name: &CollectionName, what: &str) -> CollectionName {
     CollectionName::new(name.database.clone(), collection + &ending)
 }
 
-/// Gives the name of `name` to `successor`, and its aliases, and drops what had it. Nothing of it is stopped half-way.
+/// Gives the name of `name` to `successor`, and its aliases, which are returned, and drops what had it. Nothing of it
+/// is stopped half-way.
 ///
 /// For a moment between two renamings there is no collection of the name.
 pub(super) async fn swap(
@@ -33,7 +34,7 @@ pub(super) async fn swap(
     successor: &CollectionName,
     target: &mut Target<'_>,
     ctx: &Context,
-) -> Result<()> {
+) -> Result<Vec<String>> {
     let retired = beside(name, "replaced");
     let aliases = cluster.describe(name).await?.aliases;
     cluster.rename_collection(name, &retired.collection).await?;
@@ -46,10 +47,10 @@ pub(super) async fn swap(
         }
         return Err(error);
     }
+    let mut moved = Vec::new();
     for alias in aliases {
         match cluster.move_alias(name, &alias).await {
-            Ok(()) if target.meant.aliases.contains(&alias) => {}
-            Ok(()) => target.meant.aliases.push(alias),
+            Ok(()) => moved.push(alias),
             Err(error) => target.notes.push(format!(
                 "the alias {alias} still stands for {retired}, because it could not be moved: {error}"
             )),
@@ -62,5 +63,5 @@ pub(super) async fn swap(
             "what was replaced is called {retired} and could not be dropped: {error}"
         ));
     }
-    Ok(())
+    Ok(moved)
 }

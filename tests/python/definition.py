@@ -29,6 +29,7 @@ def definition(client, name):
     return {
         "description": described["description"],
         "fields": fields,
+        "functions": functions(described),
         "dynamic": described["enable_dynamic_field"],
         "shards": described["num_shards"],
         "level": described["consistency_level_name"] if "consistency_level_name" in described else described["consistency_level"],
@@ -41,9 +42,16 @@ def definition(client, name):
     }
 
 
+def functions(described):
+    """Without the numbers that servers give."""
+    numbers = ("id", "input_field_ids", "output_field_ids")
+    found = [{key: str(value) for key, value in one.items() if key not in numbers} for one in described.get("functions") or []]
+    return {one["name"]: one for one in found}
+
+
 def index(described):
     """Some clients nest parameters, others do not; to Milvus it is the same."""
-    counts = ("total_rows", "indexed_rows", "pending_index_rows", "state", "index_name", "field_name")
+    counts = ("total_rows", "indexed_rows", "pending_index_rows", "state", "field_name")
     params = {key: value for key, value in described.items() if key not in counts}
     nested = params.pop("params", {})
     params |= json.loads(nested) if isinstance(nested, str) else nested

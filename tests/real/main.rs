@@ -8,6 +8,7 @@ mod bad_input;
 mod changes;
 mod comparison;
 mod databases;
+mod definitions;
 mod determinism;
 mod existing;
 mod faults;
