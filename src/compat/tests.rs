@@ -565,3 +565,59 @@ fn names_that_no_server_takes_are_refused_beforehand() {
         assert_eq!(problems("2.3.5", named).len(), 1, "{name:?}");
     }
 }
+
+#[test]
+fn struct_arrays_and_null_vectors_are_for_servers_that_have_them() {
+    let found = |target: &str, more: Field| problems(target, collection(more)).len();
+    let vectors = Field {
+        element_type: Some(DataType::FloatVector),
+        ..field("f", DataType::ArrayOfVector)
+    };
+    let chunks = |part: Field| Field {
+        fields: vec![part],
+        ..field("f", DataType::ArrayOfStruct)
+    };
+    assert_eq!(found("2.6.3", chunks(vectors.clone())), 1);
+    assert_eq!(found("2.6.4", chunks(vectors.clone())), 0);
+    let later = Field {
+        element_type: Some(DataType::Unknown(77)),
+        ..field("f", DataType::Array)
+    };
+    assert_eq!(found("99.0.0", chunks(later)), 1);
+    let holed = Field {
+        element_nullable: true,
+        ..vectors.clone()
+    };
+    assert_eq!(found("99.0.0", chunks(holed)), 1);
+    for field in [
+        field("f", DataType::FloatVector),
+        vectors.clone(),
+        chunks(vectors),
+    ] {
+        let nullable = Field {
+            nullable: true,
+            ..field
+        };
+        assert_eq!(found("2.6.9", nullable.clone()), 1);
+        assert_eq!(found("3.0.0", nullable), 0);
+    }
+}
+
+#[test]
+fn an_index_on_a_field_of_a_struct_array_is_one_like_any_other() {
+    let part = Field {
+        name: "part".into(),
+        element_type: Some(DataType::FloatVector),
+        ..field("part", DataType::ArrayOfVector)
+    };
+    let mut meant = collection(Field {
+        fields: vec![part],
+        ..field("f", DataType::ArrayOfStruct)
+    });
+    let params = [("index_type", "HNSW"), ("metric_type", "MAX_SIM_IP")];
+    meant.indexes.push(index("f[part]", &params));
+    let (fit, _) = fitted("2.6.4", &mut meant, &choosing(&["f[part]=DISKANN"]));
+    assert_eq!(fit.problems, Vec::<String>::new());
+    let chosen = [("index_type", "DISKANN"), ("metric_type", "MAX_SIM_IP")];
+    assert_eq!(meant.indexes[0].params, pairs(&chosen));
+}

@@ -399,10 +399,7 @@ mod tests {
             consistency_level: ConsistencyLevel::Strong,
             aliases: Vec::new(),
             indexes: Vec::new(),
-            load: Load {
-                loaded: false,
-                replicas: 0,
-            },
+            load: Load::default(),
         }
     }
 

@@ -312,6 +312,7 @@ fn collection() -> Collection {
         load: Load {
             loaded: false,
             replicas: 0,
+            ..Load::default()
         },
     }
 }
@@ -360,6 +361,7 @@ async fn make(folder: &Path) {
             timestamp: None,
             drift: Drift::default(),
         },
+        databases: Vec::new(),
         collections: vec![entry],
     };
     writer.seal(&manifest).await.unwrap();
