@@ -276,9 +276,12 @@ impl Fitting<'_> {
             self.forget(format!("the consistency level {}", meant.consistency_level));
             meant.consistency_level = ConsistencyLevel::Strong;
         }
-        if meant.shards > 1 && !self.has(Feature::Shards) {
-            self.forget(format!("the number of {} shards", meant.shards));
-            meant.shards = 1;
+        if !self.has(Feature::Shards) {
+            if meant.shards > 1 {
+                self.forget(format!("the number of {} shards", meant.shards));
+            }
+            // The server's own number.
+            meant.shards = 0;
         }
         if !self.has(Feature::Descriptions) && forget_descriptions(meant) {
             self.forget("descriptions".to_owned());

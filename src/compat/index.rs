@@ -154,6 +154,8 @@ impl Fitting<'_> {
             index.params.insert(INDEX_TYPE.to_owned(), was.clone());
         }
         self.index_name(index);
+        // milvus-lite 2.5.1 tells the vector's among the index's.
+        index.params.remove("dim");
         let of = |what: &str| format!("the index {what} of {}", index.field);
         let json_path = JSON_PATH
             .iter()

@@ -177,10 +177,10 @@ const TABLE: &[Row] = &[
     Row(F(Feature::DatabaseProperties), from(2, 4, 3), LITE_3),
     Row(F(Feature::Partitions), EVER, LITE_3),
     Row(F(Feature::Aliases), EVER, LITE_3),
-    // milvus-lite 3.2.2 takes these and forgets them (its translators/schema.py).
+    // milvus-lite takes these and forgets them (seen on 2.5.1; 3.2.2: its translators/schema.py).
+    Row(F(Feature::Shards), EVER, NEVER),
+    Row(F(Feature::ConsistencyLevel), EVER, NEVER),
     Row(F(Feature::Descriptions), EVER, LITE_2),
-    Row(F(Feature::Shards), EVER, LITE_2),
-    Row(F(Feature::ConsistencyLevel), EVER, LITE_2),
     Row(F(Feature::PartitionKeyNumber), from(2, 2, 9), NEVER),
     Row(F(Feature::IndexNames), EVER, LITE_2),
     Row(F(Feature::Dynamic), from(2, 2, 9), EVER),
