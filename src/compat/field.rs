@@ -28,7 +28,7 @@ impl Fitting<'_> {
             .iter()
             .filter(|field| field.data_type.is_vector());
         let vectors: Vec<String> = vectors.map(|field| field.name.clone()).collect();
-        if vectors.is_empty() && !self.has(Feature::NoVector) {
+        if vectors.is_empty() && !self.has(Feature::NoVector) && !self.as_new {
             self.refuse(
                 "collections without a vector field",
                 "leave it out with --exclude",

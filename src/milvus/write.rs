@@ -25,23 +25,8 @@ impl Cluster {
         rows: u32,
     ) -> Result<bool> {
         let message = request(name, partition, fields, rows);
-        let subject = name.to_string();
-        let once = Repeat::OnlyWhenRefused;
-        let sent = self
-            .call_in(
-                &name.database,
-                "Insert",
-                &subject,
-                once,
-                message.clone(),
-                |mut client, request| async move { client.insert(request).await },
-            )
-            .await;
-        match sent {
-            Ok(answer) => {
-                all_taken(name, rows, answer.insert_cnt)?;
-                Ok(false)
-            }
+        match self.send_insert(name, message.clone()).await {
+            Ok(()) => Ok(false),
             Err(lost @ Error::Unreachable { .. }) => {
                 tracing::debug!(%lost, "sending the rows again as an upsert");
                 self.send_upsert(name, message).await?;
@@ -49,6 +34,35 @@ impl Cluster {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Inserts rows that bring no keys, because the server makes them: when an answer is lost on the way, nobody can
+    /// tell whether they are there, and that is an error.
+    pub async fn insert_once(
+        &self,
+        name: &CollectionName,
+        partition: Option<&str>,
+        fields: Vec<FieldData>,
+        rows: u32,
+    ) -> Result<()> {
+        self.send_insert(name, request(name, partition, fields, rows))
+            .await
+    }
+
+    async fn send_insert(&self, name: &CollectionName, message: InsertRequest) -> Result<()> {
+        let subject = name.to_string();
+        let rows = message.num_rows;
+        let answer = self
+            .call_in(
+                &name.database,
+                "Insert",
+                &subject,
+                Repeat::OnlyWhenRefused,
+                message,
+                |mut client, request| async move { client.insert(request).await },
+            )
+            .await?;
+        all_taken(name, rows, answer.insert_cnt)
     }
 
     /// Writes rows, each replacing the one of the same key that its partition has, if there is one (2.3 on).

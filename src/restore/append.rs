@@ -6,7 +6,7 @@ use super::plan::Target;
 use super::source::Feed;
 use super::{Limits, rows};
 use crate::columns::KeyColumn;
-use crate::compat::{self, Call, Thing};
+use crate::compat::{self, Call, KeysKept, Thing};
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, Query, expr};
 use crate::model::{CollectionName, Key, schema_differences};
@@ -27,6 +27,11 @@ pub(super) async fn problems(cluster: &Cluster, target: &Target<'_>) -> Result<V
     if there.primary_key().is_some_and(|key| key.auto_id) {
         problems.push(format!(
             "{name}: makes its keys itself, so rows with keys cannot be appended"
+        ));
+    }
+    if target.fit.keys == Some(KeysKept::Regenerated) {
+        problems.push(format!(
+            "{name}: rows without their keys cannot be appended; leave out --auto-id regenerate"
         ));
     }
     if !compat::knows(cluster.version(), Thing::Call(Call::Upsert)) {

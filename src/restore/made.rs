@@ -10,7 +10,7 @@ use crate::model::{Collection, Field, Function};
 /// `created_with` are the properties that it was made with.
 ///
 /// Partitions of the user's, indexes, aliases and the other properties come later. What a server tells beyond what
-/// was meant is its own.
+/// was meant is its own, and so is the number of shards, on which nothing but speed depends.
 pub(super) fn differences(
     meant: &Collection,
     created_with: &BTreeMap<String, String>,
@@ -19,9 +19,6 @@ pub(super) fn differences(
     let mut found = Found(Vec::new());
     found.compare("the description", &meant.description, &made.description);
     found.compare("the dynamic field", meant.dynamic, made.dynamic);
-    if meant.shards > 0 {
-        found.compare("the number of shards", meant.shards, made.shards);
-    }
     found.compare(
         "the consistency level",
         meant.consistency_level,

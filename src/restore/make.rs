@@ -170,7 +170,7 @@ async fn drop_replaced(
 
 /// Creates the collection and its partitions, and makes sure that it is ours, empty, and as it was meant: old
 /// servers drop what they do not know without a word.
-async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress) -> Result<()> {
+async fn create(cluster: &Cluster, target: &mut Target<'_>, progress: &mut Progress) -> Result<()> {
     let meant = &target.meant;
     let name = &meant.name;
     let taken = || Error::Exists {
@@ -202,6 +202,12 @@ async fn create(cluster: &Cluster, target: &Target<'_>, progress: &mut Progress)
             .map(|difference| format!("{name}: as {} made it, {difference}", cluster.server()))
             .collect();
         return Err(Error::Incompatible { problems });
+    }
+    if meant.shards > 0 && meant.shards != made.shards {
+        target.notes.push(format!(
+            "the target has given it {} shards, where {} were meant",
+            made.shards, meant.shards
+        ));
     }
     // milvus-lite drops no index of a collection that is loaded, as new ones are.
     if !target.loads_unindexed {

@@ -9,6 +9,7 @@ use super::plan::{self, Target};
 use super::source::{Feed, Piece};
 use super::{Limits, Outcome};
 use crate::columns::{self, KeyColumn};
+use crate::compat::KeysKept;
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
@@ -90,6 +91,9 @@ async fn insert(
     let upserted = if target.outcome == Outcome::Appended {
         cluster.upsert(name, partition, encoded, rows).await?;
         true
+    } else if target.fit.keys == Some(KeysKept::Regenerated) {
+        cluster.insert_once(name, partition, encoded, rows).await?;
+        false
     } else {
         cluster.insert(name, partition, encoded, rows).await?
     };
