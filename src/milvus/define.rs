@@ -272,7 +272,22 @@ impl Cluster {
             .await;
         match answer {
             Ok(answer) => Ok(Some(answer.collection).filter(|owner| !owner.is_empty())),
-            Err(Error::Unsupported { .. } | Error::Call { .. } | Error::NoCollection { .. }) => {
+            Err(Error::Unsupported { .. }) => self.described_by_alias(database, alias).await,
+            Err(Error::Call { .. } | Error::NoCollection { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Before 2.3 no call tells of an alias, but a collection can be described by one, and its schema has its own
+    /// name (seen on 2.2.16).
+    async fn described_by_alias(&self, database: &str, alias: &str) -> Result<Option<String>> {
+        let name = CollectionName::new(database, alias);
+        match self.describe_collection(&name).await {
+            Ok(answer) => {
+                let owner = answer.schema.map(|schema| schema.name);
+                Ok(owner.filter(|owner| !owner.is_empty() && owner != alias))
+            }
+            Err(Error::NoCollection { .. } | Error::NoDatabase { .. } | Error::Call { .. }) => {
                 Ok(None)
             }
             Err(error) => Err(error),

@@ -73,7 +73,7 @@ impl Cluster {
         })
     }
 
-    async fn describe_collection(
+    pub(super) async fn describe_collection(
         &self,
         name: &CollectionName,
     ) -> Result<DescribeCollectionResponse> {

@@ -91,12 +91,12 @@ impl Asked<'_> {
                 reason,
             });
         }
+        let of_2_2 = status.code == 0 && !self.lite;
         Some(match (status.code, status.error_code) {
-            (100, _) | (0, 4) => Error::NoCollection {
-                name: self.subject.to_owned(),
-                place: self.server.to_owned(),
-            },
-            (800, _) => Error::NoDatabase {
+            (100, _) | (0, 4) => self.no_collection(),
+            // 2.2 says almost everything with the code of an unexpected error.
+            _ if of_2_2 && reason.contains("can't find collection") => self.no_collection(),
+            _ if (of_2_2 && is_no_database(&reason)) || status.code == 800 => Error::NoDatabase {
                 name: database_in(&reason).unwrap_or(self.subject).to_owned(),
                 place: self.server.to_owned(),
             },
@@ -150,6 +150,13 @@ impl Asked<'_> {
         }
     }
 
+    fn no_collection(&self) -> Error {
+        Error::NoCollection {
+            name: self.subject.to_owned(),
+            place: self.server.to_owned(),
+        }
+    }
+
     fn too_large(&self, reason: String) -> Error {
         Error::TooLarge {
             server: self.server.to_owned(),
@@ -192,10 +199,17 @@ fn is_expression(code: i32, reason: &str) -> bool {
         || (code == 6 && reason.contains(" at column "))
 }
 
-/// The database in `database not found[database=x]`.
+/// Whether a refusal is about a database that is not there, in the words of 2.2.16.
+fn is_no_database(reason: &str) -> bool {
+    reason.contains("database:") && reason.ends_with(" not found")
+}
+
+/// The database in `database not found[database=x]`, and in 2.2's `database:x not found`.
 fn database_in(reason: &str) -> Option<&str> {
-    let (_, rest) = reason.split_once("database=")?;
-    rest.split(']').next()
+    let (_, rest) = reason
+        .split_once("database=")
+        .or_else(|| reason.split_once("database:"))?;
+    rest.split([']', ' ']).next()
 }
 
 /// The innermost message of an error's chain: the one that names the cause.
@@ -256,6 +270,29 @@ mod tests {
                 .is_some()
         );
         assert!(ASKED.refusal(&status(65535, 0, "")).is_some());
+    }
+
+    #[test]
+    fn what_2_2_does_not_find_is_known_by_its_words() {
+        let refusal = |reason: &str| ASKED.refusal(&status(0, 1, reason)).unwrap();
+        for reason in [
+            "code: CollectionNotExists, reason: can't find collection default:nope",
+            "code: UnexpectedError, reason: code: CollectionNotExists, reason: can't find collection default:nope",
+        ] {
+            let error = refusal(reason);
+            assert!(matches!(error, Error::NoCollection { .. }), "{error}");
+        }
+        for reason in [
+            "ShowCollections failed: database:nodb not found",
+            "database:nodb not found",
+        ] {
+            let Error::NoDatabase { name, .. } = refusal(reason) else {
+                panic!("{reason}");
+            };
+            assert_eq!(name, "nodb");
+        }
+        let error = refusal("partition name p not found");
+        assert!(matches!(error, Error::Call { .. }), "{error}");
     }
 
     #[test]
