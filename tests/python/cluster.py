@@ -21,7 +21,7 @@ def arguments(description):
     parser.add_argument("--password", default="")
     parser.add_argument("--certificates", help="folder of ca.pem, client.pem and client.key: talk TLS")
     parser.add_argument("--load", action="store_true", help="truth.py: index and load the collection first where needed")
-    parser.add_argument("--of", help="truth.py: the kind of server that the rows were made for; default: this server")
+    parser.add_argument("--of", help="the kind of server that the rows are made for, or ONE+ANOTHER; default: this server")
     parser.add_argument("--without", default="", help="truth.py: fields that were left out, a,b")
     args = parser.parse_args()
     args.scenarios = args.scenarios.split(",")
@@ -48,7 +48,7 @@ def connect(args, db=None):
 
 
 def server_kind(client):
-    """milvus-2.3.5, lite-3.2.2 or lite-2.5.1."""
+    """milvus-2.2.16, milvus-2.3.5, lite-3.2.2 or lite-2.5.1."""
     try:
         version = client.get_server_version()
     except (MilvusException, grpc.RpcError):
@@ -61,7 +61,7 @@ def server_kind(client):
 
 
 def scenario(args, client, name):
-    """The scenario as this server, or that of --of, can hold it, without the fields of --without."""
+    """The scenario as this server, or those of --of, can hold it, without the fields of --without."""
     made = scenarios.SCENARIOS[name](args.of or server_kind(client))
     left_out = set(filter(None, args.without.split(",")))
     made.fields = [field for field in made.fields if field[0] not in left_out]

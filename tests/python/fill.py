@@ -45,7 +45,8 @@ def name_alias(client, name, alias):
 
 
 def fill(client, name, scenario):
-    full = cluster.server_kind(client) != "lite-2.5.1"
+    server = cluster.server_kind(client)
+    full = server != "lite-2.5.1"
     alias = f"{name}_alias"
     if client.has_collection(name):
         if full:
@@ -71,8 +72,11 @@ def fill(client, name, scenario):
             some = what[start : start + scenario.page]
             if step == "insert":
                 client.insert(name, some, **where)
-            elif step == "upsert":
+            elif step == "upsert" and server != "milvus-2.2.16":
                 client.upsert(name, some, **where)
+            elif step == "upsert":
+                client.delete(name, ids=[row[scenario.key] for row in some], **where)
+                client.insert(name, some, **where)
             else:
                 client.delete(name, ids=some, **where)
     if full or scenario.rows[scenarios.DEFAULT]:
@@ -80,8 +84,8 @@ def fill(client, name, scenario):
 
     if scenario.indexes:
         params = client.prepare_index_params()
-        for field, (kind, metric, more) in scenario.indexes.items():
-            params.add_index(field, index_type=kind, metric_type=metric, params=more)
+        for field, (index, metric, more) in scenario.indexes.items():
+            params.add_index(field, index_type=index, metric_type=metric, params=more)
         client.create_index(name, params)
     if scenario.loaded:
         client.load_collection(name)

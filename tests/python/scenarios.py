@@ -10,6 +10,20 @@ from values import I64_MAX, I64_MIN
 
 DEFAULT = "_default"
 
+MILVUS = {"BINARY", "IVF", "HNSW", "SCALAR_INDEX", "PARTITIONS", "COPIES"}
+# What servers can do, as far as scenarios depend on it.
+CAN = {
+    "milvus-2.2.16": MILVUS,
+    "milvus-2.3.5": MILVUS | {"ARRAY", "COSINE"},
+    "lite-2.5.1": {"ARRAY", "COSINE", "BINARY", "FLOAT16", "SPARSE", "GREATEST_KEY"},
+    "lite-3.2.2": {"ARRAY", "COSINE", "SPARSE", "GREATEST_KEY", "HNSW", "IVF_FLAT", "PARTITIONS", "NULL", "TIME_AND_PLACE"},
+}
+
+
+def can(server, *abilities):
+    """Whether a server, or each of `one+another`, has one of some abilities."""
+    return all(CAN[one] & set(abilities) for one in server.split("+"))
+
 
 @dataclass
 class Scenario:
@@ -59,22 +73,22 @@ def every_type(server):
     for kind in scalars:
         fields.append((kind.lower(), kind, {"max_length": 6000} if kind == "VARCHAR" else {}))
     fields.append(("json", "JSON", {}))
-    for kind in scalars:
+    for kind in scalars if can(server, "ARRAY") else []:
         options = {"element_type": kind, "max_capacity": 16}
         fields.append((f"array_{kind.lower()}", "ARRAY", options | ({"max_length": 200} if kind == "VARCHAR" else {})))
     fields.append(floats(16))
-    indexes = {"vector": ("HNSW", "COSINE", {"M": 16, "efConstruction": 64})}
-    if server == "milvus-2.3.5":
+    kind, more = ("HNSW", {"M": 16, "efConstruction": 64}) if can(server, "HNSW") else ("FLAT", {})
+    indexes = {"vector": (kind, "COSINE" if can(server, "COSINE") else "IP", more)}
+    if can(server, "SCALAR_INDEX"):
         indexes |= {"int32": ("STL_SORT", "", {}), "varchar": ("Trie", "", {})}
-    if server == "lite-2.5.1":
-        indexes = {"vector": ("FLAT", "COSINE", {})}
+    if can(server, "FLOAT16"):
         fields.append(("float16_vector", "FLOAT16_VECTOR", {"dim": 8}))
         fields.append(("bfloat16_vector", "BFLOAT16_VECTOR", {"dim": 8}))
         indexes |= {name: ("FLAT", "L2", {}) for name in ("float16_vector", "bfloat16_vector")}
-    if server != "milvus-2.3.5":
+    if can(server, "SPARSE"):
         fields.append(("sparse_vector", "SPARSE_FLOAT_VECTOR", {}))
         indexes["sparse_vector"] = ("SPARSE_INVERTED_INDEX", "IP", {})
-    if server == "lite-3.2.2":
+    if can(server, "TIME_AND_PLACE"):
         fields.append(("geometry", "GEOMETRY", {}))
         fields.append(("timestamptz", "TIMESTAMPTZ", {}))
 
@@ -113,7 +127,7 @@ def every_type(server):
 
 def nullable(server):
     """NULL in every type that can hold it, and fields with defaults (milvus-lite 3)."""
-    only(server, "lite-3.2.2")
+    needs(server, "NULL")
     kinds = ["BOOL", "INT8", "INT16", "INT32", "INT64", "FLOAT", "DOUBLE", "VARCHAR", "JSON"]
     fields = [key(), floats()]
     for kind in kinds:
@@ -144,10 +158,10 @@ def nullable(server):
 
 def binary_vector(server):
     """Binary vectors: 2.3 allows one vector field a collection."""
-    only(server, "milvus-2.3.5", "lite-2.5.1")
+    needs(server, "BINARY")
     rows = [{"id": row, "vector": values.binary_vector(row, 64)} for row in range(100)]
     index = {"vector": ("BIN_IVF_FLAT", "HAMMING", {"nlist": 8})}
-    if server != "milvus-2.3.5":
+    if not can(server, "IVF"):
         index = {"vector": ("BIN_FLAT", "HAMMING", {})}
     return plain([key(), ("vector", "BINARY_VECTOR", {"dim": 64})], rows, index)
 
@@ -162,7 +176,7 @@ def big(server):
         {"id": keys[row], "text": f"row {row} " + values.cycle(values.TEXTS, row), "vector": vectors[row]}
         for row in range(count)
     ]
-    index = {"vector": ("FLAT" if server == "lite-2.5.1" else "IVF_FLAT", "L2", {} if server == "lite-2.5.1" else {"nlist": 64})}
+    index = {"vector": ("IVF_FLAT", "L2", {"nlist": 64})} if can(server, "IVF", "IVF_FLAT") else FLAT
     return plain([key(), ("text", "VARCHAR", {"max_length": 500}), floats(dim)], rows, index, page=2000)
 
 
@@ -170,7 +184,7 @@ def hard_text_keys(server):
     """Text keys with all that quoting, sorting and file names can stumble over."""
     keys = values.TEXTS + ["long " + "k" * 5000, "k" * 5000, "é" * 2000]
     rows = [{"id": text, "number": at, "vector": values.vector(at, 8)} for at, text in enumerate(keys)]
-    index = {"vector": ("IVF_SQ8", "IP", {"nlist": 4})} if server == "milvus-2.3.5" else FLAT
+    index = {"vector": ("IVF_SQ8", "IP", {"nlist": 4})} if can(server, "IVF") else FLAT
     return plain([key("VARCHAR"), ("number", "INT64", {}), floats()], rows, index)
 
 
@@ -178,7 +192,7 @@ def hard_int_keys(server):
     """The ends of int64, their neighbours, zero, and some negatives."""
     keys = [I64_MIN, I64_MIN + 1, I64_MIN + 2, -(2**53) - 1, -(2**31), -2, -1, 0, 1, 2, 2**31, 2**53 + 1,
             I64_MAX - 2, I64_MAX - 1]  # fmt: skip
-    if server != "milvus-2.3.5":
+    if can(server, "GREATEST_KEY"):
         keys.append(I64_MAX)
     rows = [{"id": number, "text": str(number), "vector": values.vector(at, 8)} for at, number in enumerate(keys)]
     return plain([key(), ("text", "VARCHAR", {"max_length": 30}), floats()], rows)
@@ -186,7 +200,8 @@ def hard_int_keys(server):
 
 def highest_int_key(server):
     """Milvus 2.3 never shows a row with the key INT64_MAX, whatever the expression; count(*) has it."""
-    only(server, "milvus-2.3.5")
+    if can(server, "GREATEST_KEY"):
+        raise SystemExit(f"{server} shows the greatest key")
     shown = [{"id": I64_MAX - at, "vector": values.vector(at, 8)} for at in range(1, 11)]
     hidden = {"id": I64_MAX, "vector": values.vector(99, 8)}
     return Scenario([key(), floats()], [("insert", DEFAULT, [*shown, hidden])], FLAT, {DEFAULT: shown})
@@ -194,7 +209,7 @@ def highest_int_key(server):
 
 def duplicates(server):
     """Every key is inserted three times: Milvus keeps all, counts all, and shows one."""
-    only(server, "milvus-2.3.5")
+    needs(server, "COPIES")
     # The three are alike: which of them a query shows is not defined.
     rows = [{"id": row * 3, "number": row, "vector": values.vector(row, 8)} for row in range(2000)]
     steps = [("insert", DEFAULT, rows)] * 3
@@ -230,7 +245,7 @@ def many_files(server):
 
 def partitioned(server):
     """Four partitions of different sizes, one of them empty, besides the default one."""
-    only(server, "milvus-2.3.5", "lite-3.2.2")
+    needs(server, "PARTITIONS")
     sizes = {DEFAULT: 7, "north": 1500, "south": 300, "empty": 0, "west_1": 1}
     rows, first = {}, 0
     for partition, size in sizes.items():
@@ -239,7 +254,7 @@ def partitioned(server):
             for number in range(first, first + size)
         ]
         first += size
-    index = {"vector": ("IVF_PQ", "L2", {"nlist": 16, "m": 4, "nbits": 8})} if server == "milvus-2.3.5" else FLAT
+    index = {"vector": ("IVF_PQ", "L2", {"nlist": 16, "m": 4, "nbits": 8})} if can(server, "IVF") else FLAT
     steps = [("insert", partition, made) for partition, made in rows.items()]
     return Scenario([key(), ("text", "VARCHAR", {"max_length": 30}), floats(16)], steps, index, rows,
                     partitions=[name for name in sizes if name != DEFAULT])  # fmt: skip
@@ -247,7 +262,7 @@ def partitioned(server):
 
 def partition_key(server):
     """Rows that are spread by a partition key: Milvus refuses partition names in its queries."""
-    only(server, "milvus-2.3.5", "lite-3.2.2")
+    needs(server, "PARTITIONS")
     fields = [key("VARCHAR"), ("tenant", "VARCHAR", {"max_length": 50, "is_partition_key": True}), floats()]
     rows = [{"id": f"doc-{row}", "tenant": f"tenant {row % 23}", "vector": values.vector(row, 8)} for row in range(1000)]
     index = {"vector": ("HNSW", "IP", {"M": 8, "efConstruction": 32})}
@@ -288,10 +303,10 @@ def not_loaded(server):
     return plain(fields, rows, loaded=False, options={"num_shards": 2, "consistency_level": "Eventually"})
 
 
-def only(server, *known):
+def needs(server, ability):
     """Refuses servers that cannot hold a scenario."""
-    if server not in known:
-        raise SystemExit(f"{server} cannot hold this scenario; {', '.join(known)} can")
+    if not can(server, ability):
+        raise SystemExit(f"{server} cannot hold this scenario: {ability}")
 
 
 SCENARIOS = {

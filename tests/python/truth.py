@@ -12,6 +12,7 @@ import numpy as np
 
 import cluster
 import scenarios
+import values
 
 
 class Difference(Exception):
@@ -67,12 +68,12 @@ def compare(client, name, scenario):
 
 def read(client, name, scenario, keys, by, where):
     """All rows of small collections at once, with no filter; of large ones in pages of known keys."""
-    fields = ["*"] if scenario.dynamic else [field for field, _, _ in scenario.fields]
+    fields = [field for field, _, _ in scenario.fields] + (["$meta"] if scenario.dynamic else [])
     options = {"output_fields": fields, "consistency_level": "Strong"}
     if where:
         options["partition_names"] = where
     if len(keys) <= scenario.page:
-        yield from client.query(name, filter="", limit=16384, **options)
+        yield from client.query(name, filter=everything(client, scenario), limit=16384, **options)
         return
     for start in range(0, len(keys), scenario.page):
         yield from client.query(name, filter=f"{by} in {json.dumps(keys[start : start + scenario.page])}", **options)
@@ -81,11 +82,30 @@ def read(client, name, scenario, keys, by, where):
 def check_count(client, name, scenario, unique):
     """Rows whose keys nobody knows do not show in `read`; they show here. Milvus counts duplicates, too, or not,
     depending on what it has compacted."""
+    if cluster.server_kind(client) == "milvus-2.2.16":
+        check_keys(client, name, scenario, unique)
+        return
     answer = client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
     inserted = sum(len(rows) for step, _, rows in scenario.steps if step == "insert")
     deletes = any(step != "insert" for step, _, _ in scenario.steps)
     if not unique <= (count := answer[0]["count(*)"]) <= (unique if deletes else max(unique, inserted)):
         raise Difference(f"count(*) is {count}, not {unique}")
+
+
+def check_keys(client, name, scenario, unique):
+    """Milvus 2.2 has no count(*), but returns all keys at once, however many."""
+    fields = {"output_fields": [scenario.key], "consistency_level": "Strong"}
+    keys = [row[scenario.key] for row in client.query(name, filter=everything(client, scenario), **fields)]
+    if not len(keys) == len(set(keys)) == unique:
+        raise Difference(f"there are {len(keys)} keys, {len(set(keys))} of them different, not {unique}")
+
+
+def everything(client, scenario):
+    """A filter that all rows fulfil: Milvus 2.2 takes no empty one."""
+    if cluster.server_kind(client) != "milvus-2.2.16":
+        return ""
+    kinds = {name: kind for name, kind, _ in scenario.fields}
+    return f'{scenario.key} >= ""' if kinds[scenario.key] == "VARCHAR" else f"{scenario.key} <= {values.I64_MAX}"
 
 
 def compare_row(scenario, at, expected, found, ignored):

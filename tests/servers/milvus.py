@@ -1,4 +1,4 @@
-"""Milvus 2.3.5, all in one process, as the `milvus` package carries it.
+"""Milvus 2.2.16 and 2.3.5, all in one process, as the `milvus` package carries them.
 
 Several run side by side: every port is chosen here, including those of the embedded etcd.
 """
@@ -17,13 +17,15 @@ import venvs
 
 # Settings are given as environment variables, which override milvus.yaml. Milvus finds a key whatever its
 # case and underscores: PROXY_PORT is proxy.port.
-ROLES = ["ROOTCOORD", "DATACOORD", "QUERYCOORD", "DATANODE", "QUERYNODE", "INDEXNODE"]
+# The index coordinator is 2.2's alone.
+ROLES = ["ROOTCOORD", "DATACOORD", "QUERYCOORD", "INDEXCOORD", "DATANODE", "QUERYNODE", "INDEXNODE"]
 
 
-def start(folder, log, auth=False, tls=None):
-    """Starts a server with its data in `folder`; gives the process and its port. `tls` is 1 or 2 (mutual)."""
-    package = installed()
-    binaries = unpacked(package)
+def start(version, folder, log, auth=False, tls=None):
+    """Starts a server with its data in `folder`, where an earlier one may have left some; gives the process and its
+    port. `tls` is 1 or 2 (mutual)."""
+    package = installed(version)
+    binaries = unpacked(version, package)
     folder.mkdir(parents=True, exist_ok=True)
     certificates = make_certificates(folder) if tls else None
     # Two that start at once could pick the same ports.
@@ -32,7 +34,7 @@ def start(folder, log, auth=False, tls=None):
             child, port = attempt(folder, log, package, binaries, auth, tls, certificates)
             if child:
                 return child, port
-    raise RuntimeError(f"Milvus did not start:\n{process.tail(log)}")
+    raise RuntimeError(f"Milvus {version} did not start:\n{process.tail(log)}")
 
 
 def attempt(folder, log, package, binaries, auth, tls, certificates):
@@ -42,7 +44,8 @@ def attempt(folder, log, package, binaries, auth, tls, certificates):
     template = (package / "config.yaml.template").read_text()
     # What the template leaves open is set below; its defaults are never used.
     (configs / "milvus.yaml").write_text(re.sub(r"\{\{ *\w+(?:\(\w+\))?(?:: *(.*?))? *\}\}", r"\1", template))
-    shutil.copy(package / "glog.conf", configs)
+    if (package / "glog.conf").exists():  # not in 2.2
+        shutil.copy(package / "glog.conf", configs)
     etcd = configs / "etcd.yaml"
     etcd.write_text(
         f"name: default\n"
@@ -100,15 +103,15 @@ def healthy(port):
         return False
 
 
-def installed():
+def installed(version):
     """The package's data folder."""
-    (data,) = venvs.environment("test-milvus-2.3.5").glob("lib/python3*/site-packages/milvus/data")
+    (data,) = venvs.environment(f"test-milvus-{version}").glob("lib/python3*/site-packages/milvus/data")
     return data
 
 
-def unpacked(package):
-    """The binaries, unpacked once for all servers (250 MB)."""
-    folder = venvs.cache() / "test-milvus-2.3.5" / "unpacked"
+def unpacked(version, package):
+    """The binaries, unpacked once for all servers of a version (250 MB)."""
+    folder = venvs.cache() / f"test-milvus-{version}" / "unpacked"
     with venvs.Locked("milvus-unpack"):
         if not (folder / ".complete").exists():
             folder.mkdir(exist_ok=True)

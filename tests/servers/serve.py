@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Starts a real server for tests, and stops it when stdin closes.
 
-    serve.py milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2]
+    serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2]
     serve.py python
 
 Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some.
@@ -28,7 +28,7 @@ import venvs
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("server", choices=["milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "python"])
+    parser.add_argument("server", choices=["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "python"])
     parser.add_argument("--dir", type=pathlib.Path)
     parser.add_argument("--auth", action="store_true")
     parser.add_argument("--tls", type=int, choices=[1, 2])
@@ -36,7 +36,8 @@ def main():
     if args.server == "python":
         print(venvs.python(venvs.environment("test-pymilvus")))
         return
-    if args.server != "milvus-2.3.5" and (args.auth or args.tls):
+    product, version = args.server.split("-")
+    if product == "lite" and (args.auth or args.tls):
         parser.error("milvus-lite knows neither passwords nor TLS")
 
     made = args.dir is None or not args.dir.exists()
@@ -47,10 +48,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     child = None
     try:
-        if args.server == "milvus-2.3.5":
-            child, port = milvus.start(folder, log, args.auth, args.tls)
+        if product == "milvus":
+            child, port = milvus.start(version, folder, log, args.auth, args.tls)
         else:
-            child, port = lite.start(args.server.removeprefix("lite-"), folder, log)
+            child, port = lite.start(version, folder, log)
         ready = {"address": f"127.0.0.1:{port}", "pid": child.pid, "log": str(log)}
         if args.tls:
             ready["certificates"] = str(folder / "certificates")

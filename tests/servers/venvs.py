@@ -9,6 +9,7 @@ import sys
 
 # What each environment holds. `setuptools<80` still has pkg_resources, which the older packages import.
 REQUIREMENTS = {
+    "test-milvus-2.2.16": ["milvus==2.2.16", "setuptools<80"],
     "test-milvus-2.3.5": ["milvus==2.3.5", "setuptools<80"],
     "test-lite-3.2.2": ["milvus-lite==3.2.2", "pymilvus==3.0.2"],
     "test-lite-2.5.1": ["milvus-lite==2.5.1", "setuptools<80"],

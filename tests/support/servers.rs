@@ -40,6 +40,8 @@ macro_rules! servers {
 }
 
 servers! {
+    /// Milvus 2.2.16.
+    milvus_2216 = ["milvus-2.2.16"];
     /// Milvus 2.3.5.
     milvus_235 = ["milvus-2.3.5"];
     /// A second Milvus 2.3.5, to restore into.
