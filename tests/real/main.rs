@@ -14,6 +14,7 @@ mod existing;
 mod faults;
 mod lite;
 mod migration;
+mod matrix;
 mod parquet;
 mod refusals;
 mod round_trips;
