@@ -201,6 +201,11 @@ impl Cluster {
         &self.server
     }
 
+    /// How long what may help is tried again.
+    pub(super) fn retry_for(&self) -> Duration {
+        self.retry_for
+    }
+
     /// Makes a call that concerns no database.
     pub(super) async fn call<Q, A, F, Fut>(
         &self,

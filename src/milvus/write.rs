@@ -5,22 +5,33 @@ use std::time::Duration;
 
 use super::Cluster;
 use super::cluster::Repeat;
-use super::wire::milvus::{FlushRequest, GetFlushStateRequest, InsertRequest, SegmentIds};
+use super::expr;
+use super::wire::milvus::{
+    DeleteRequest, FlushRequest, GetFlushStateRequest, InsertRequest, SegmentIds,
+};
 use super::wire::schema::FieldData;
+use super::wire::schema::field_data::Field as Payload;
+use super::wire::schema::scalar_field::Data;
+use crate::compat::{self, Call, Thing};
 use crate::error::{Error, Result};
-use crate::model::CollectionName;
+use crate::model::{CollectionName, Key};
 use crate::progress::Context;
 
 const POLL: Duration = Duration::from_millis(200);
 
+/// How long rows whose insert was not answered may still be on their way into a server without upserts.
+const ARRIVAL: Duration = Duration::from_secs(1);
+
 impl Cluster {
     /// Inserts rows, each exactly once: when an answer is lost on the way, the same rows are sent again
-    /// as an upsert (2.3 on), which replaces what may have arrived; true if that was needed. The rows' keys must
-    /// not be in the collection already, and the collection must not make its keys itself.
+    /// as an upsert, which replaces what may have arrived; before 2.3, which has none, what may have arrived is
+    /// deleted by its keys, which the field `key` has. True if one or the other was needed. The keys must not be in
+    /// the collection already, and the collection must not make its keys itself.
     pub async fn insert(
         &self,
         name: &CollectionName,
         partition: Option<&str>,
+        key: &str,
         fields: Vec<FieldData>,
         rows: u32,
     ) -> Result<bool> {
@@ -28,8 +39,13 @@ impl Cluster {
         match self.send_insert(name, message.clone()).await {
             Ok(()) => Ok(false),
             Err(lost @ Error::Unreachable { .. }) => {
-                tracing::debug!(%lost, "sending the rows again as an upsert");
-                self.send_upsert(name, message).await?;
+                tracing::debug!(%lost, "sending the rows again");
+                let version = self.version();
+                if compat::knows(version, Thing::Call(Call::Upsert)) || !version.is_known() {
+                    self.send_upsert(name, message).await?;
+                } else {
+                    self.insert_anew(name, key, message, lost).await?;
+                }
                 Ok(true)
             }
             Err(error) => Err(error),
@@ -63,6 +79,45 @@ impl Cluster {
             )
             .await?;
         all_taken(name, rows, answer.insert_cnt)
+    }
+
+    /// Deletes what may have arrived of an insert, and inserts it again, until that is answered.
+    async fn insert_anew(
+        &self,
+        name: &CollectionName,
+        key: &str,
+        message: InsertRequest,
+        mut lost: Error,
+    ) -> Result<()> {
+        let begun = tokio::time::Instant::now();
+        let delete = DeleteRequest {
+            db_name: name.database.clone(),
+            collection_name: name.collection.clone(),
+            partition_name: message.partition_name.clone(),
+            expr: match keys_of(&message.fields_data, key) {
+                Some(keys) => expr::key_in(key, &keys),
+                // They cannot be named, so nothing can be done about them.
+                None => return Err(lost),
+            },
+        };
+        let subject = name.to_string();
+        while begun.elapsed() < self.retry_for() {
+            tokio::time::sleep(ARRIVAL).await;
+            self.call_in(
+                &name.database,
+                "Delete",
+                &subject,
+                Repeat::Safe,
+                delete.clone(),
+                |mut client, request| async move { client.delete(request).await },
+            )
+            .await?;
+            match self.send_insert(name, message.clone()).await {
+                Err(again @ Error::Unreachable { .. }) => lost = again,
+                sent => return sent,
+            }
+        }
+        Err(lost)
     }
 
     /// Writes rows, each replacing the one of the same key that its partition has, if there is one (2.3 on).
@@ -147,6 +202,24 @@ fn ids(segments: &HashMap<String, SegmentIds>, collection: &str) -> Vec<i64> {
         .get(collection)
         .map(|ids| ids.data.clone())
         .unwrap_or_default()
+}
+
+/// The keys of rows; `None` where an expression cannot name them all.
+fn keys_of(fields: &[FieldData], key: &str) -> Option<Vec<Key>> {
+    let field = fields.iter().find(|field| field.field_name == key)?;
+    let Some(Payload::Scalars(scalars)) = &field.field else {
+        return None;
+    };
+    match scalars.data.as_ref()? {
+        Data::LongData(keys) if !keys.data.contains(&i64::MIN) => {
+            Some(keys.data.iter().copied().map(Key::Int).collect())
+        }
+        Data::StringData(keys) => {
+            let text = |bytes: &bytes::Bytes| String::from_utf8(bytes.to_vec()).ok().map(Key::Text);
+            keys.data.iter().map(text).collect()
+        }
+        _ => None,
+    }
 }
 
 /// A server that takes fewer rows than it was sent must not pass unnoticed.

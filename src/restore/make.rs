@@ -110,7 +110,7 @@ async fn steps(
     cluster.flush(&name, ctx).await?;
     // Flushed rows count rows that an upsert has replaced; count(*) does not, but needs a loaded collection.
     if !upserted {
-        prove_count(cluster, target, false, ctx).await?;
+        prove_count(cluster, target, false, false, ctx).await?;
         *progress = Progress::Filled;
     }
     for index in &target.meant.indexes {
@@ -122,7 +122,7 @@ async fn steps(
     }
     if loads(target, options) {
         load(cluster, target, ctx).await?;
-        prove_count(cluster, target, true, ctx).await?;
+        prove_count(cluster, target, true, upserted, ctx).await?;
         *progress = Progress::Filled;
     } else if upserted {
         target.notes.push(
@@ -260,12 +260,13 @@ async fn load(cluster: &Cluster, target: &mut Target<'_>, ctx: &Context) -> Resu
     }
 }
 
-/// The target must count just the rows that were written: by `count(*)` where it is loaded, else by what was
-/// flushed. Where it can do neither, that is noted.
+/// The target must count just the rows that were written: by `count(*)` where it is loaded and knows that, else by
+/// what was flushed, which also counts rows that were `replaced`. Where it can do neither, that is noted.
 async fn prove_count(
     cluster: &Cluster,
     target: &mut Target<'_>,
     loaded: bool,
+    replaced: bool,
     ctx: &Context,
 ) -> Result<()> {
     let expected = target.rows;
@@ -277,7 +278,7 @@ async fn prove_count(
         } else {
             None
         };
-        if counted.is_none() {
+        if counted.is_none() && !replaced {
             counted = cluster.stored_rows(name).await?;
         }
         match counted {

@@ -95,7 +95,9 @@ async fn insert(
         cluster.insert_once(name, partition, encoded, rows).await?;
         false
     } else {
-        cluster.insert(name, partition, encoded, rows).await?
+        let key = target.meant.primary_key();
+        let key = key.map_or("", |field| field.name.as_str());
+        cluster.insert(name, partition, key, encoded, rows).await?
     };
     Ok(Written {
         rows: u64::from(rows),

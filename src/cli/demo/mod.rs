@@ -146,6 +146,9 @@ async fn write(cluster: &Cluster, sample: &Sample, session: &Session) -> Result<
     let ctx = &session.ctx;
     let collection = &sample.collection;
     let name = &collection.name;
+    let key = collection
+        .primary_key()
+        .map_or("", |field| field.name.as_str());
     cluster
         .create_collection(collection, &collection.properties)
         .await?;
@@ -160,7 +163,9 @@ async fn write(cluster: &Cluster, sample: &Sample, session: &Session) -> Result<
             let rows = batch.slice(start, BATCH.min(batch.num_rows() - start));
             let data = columns::encode(&sample.fields(), &rows)?;
             let number = u32::try_from(rows.num_rows()).unwrap_or(u32::MAX);
-            cluster.insert(name, Some(partition), data, number).await?;
+            cluster
+                .insert(name, Some(partition), key, data, number)
+                .await?;
             let bytes = columns::row_bytes(&rows).into_iter().map(u64::from).sum();
             task.advance(u64::from(number), bytes);
         }
