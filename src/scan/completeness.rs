@@ -4,7 +4,7 @@ use super::{Fetched, Scan};
 use crate::archive::Drift;
 use crate::columns::KeyColumn;
 use crate::columns::digest::{self, Digest};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::milvus::expr::{and, key_in};
 use crate::model::{Field, Key};
 use crate::progress::Monitor;
@@ -168,6 +168,7 @@ impl Completeness {
         // Of one moment one count says it all; the one from before may be of an earlier moment.
         let before = if pinned.is_some() { after } else { self.before };
         let (Some(before), Some(after)) = (before, after) else {
+            self.doubt(read.keys.keys, monitor).await?;
             return Ok(after);
         };
         let stored = StoredRows {
@@ -221,6 +222,30 @@ impl Completeness {
             }
         }
         Ok(Some(after))
+    }
+
+    /// Says so where a server that cannot count (Milvus before 2.3) has stored more rows than were read. Those may
+    /// have been deleted, or share a key, or be hidden: nothing tells.
+    async fn doubt(&self, read: u64, monitor: &dyn Monitor) -> Result<()> {
+        let all = self.whole && self.scans.iter().all(|scan| scan.filter.is_none());
+        let Some(scan) = self.scans.first().filter(|_| all) else {
+            return Ok(());
+        };
+        let stored = match scan.cluster.stored_rows(&scan.name).await {
+            // Users may lack the right to this call.
+            Err(Error::Call { .. }) => None,
+            stored => stored?,
+        };
+        if let Some(stored) = stored.filter(|stored| *stored > read) {
+            monitor.warn(&format!(
+                "{}: {read} rows were read, {} has stored {stored}; {} cannot count without those that were deleted \
+                 or share a key, so nothing proves that no others are missing",
+                scan.name,
+                scan.cluster.server(),
+                scan.cluster.version(),
+            ));
+        }
+        Ok(())
     }
 
     /// The rows that the server holds of what is read, at a moment; `None` where it cannot tell.
