@@ -14,7 +14,7 @@ use crate::support::vault::{
 };
 
 /// A migration of what is selected, as the command line does it by default.
-fn migrating(selection: Selection, naming: &Naming) -> MigrateOptions {
+pub fn migrating(selection: Selection, naming: &Naming) -> MigrateOptions {
     MigrateOptions {
         selection,
         access: FULL_ACCESS,
@@ -29,7 +29,7 @@ fn migrating(selection: Selection, naming: &Naming) -> MigrateOptions {
     }
 }
 
-async fn migrated(from: &Server, to: &Server, options: &MigrateOptions) -> MigrateReport {
+pub async fn migrated(from: &Server, to: &Server, options: &MigrateOptions) -> MigrateReport {
     let (from, to) = (connect(from).await, connect(to).await);
     migrate(&from, &to, options, &Context::silent())
         .await

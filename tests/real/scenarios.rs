@@ -7,6 +7,7 @@ use crate::support::{python, servers};
 #[test]
 fn every_type_comes_back_from_every_server_as_it_was_made() {
     for server in [
+        servers::milvus_2216(),
         servers::milvus_235(),
         servers::lite_322(),
         servers::lite_251(),

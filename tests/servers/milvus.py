@@ -20,6 +20,12 @@ import venvs
 # The index coordinator is 2.2's alone.
 ROLES = ["ROOTCOORD", "DATACOORD", "QUERYCOORD", "INDEXCOORD", "DATANODE", "QUERYNODE", "INDEXNODE"]
 
+# How often loading and indexing look for what is next, in ms. By default each collection that is loaded waits for
+# seconds, of which tests have hundreds.
+PACE = 100
+PACED = ["QUERYCOORD_CHECKINTERVAL", "QUERYCOORD_CHECKSEGMENTINTERVAL", "QUERYCOORD_CHECKCHANNELINTERVAL",
+         "QUERYCOORD_DISTPULLINTERVAL", "INDEXCOORD_SCHEDULER_INTERVAL"]  # fmt: skip
+
 
 def start(version, folder, log, auth=False, tls=None):
     """Starts a server with its data in `folder`, where an earlier one may have left some; gives the process and its
@@ -76,6 +82,7 @@ def attempt(folder, log, package, binaries, auth, tls, certificates):
         "PROXY_INTERNALPORT": internal,
         "PROXY_IP": "127.0.0.1",
         "COMMON_SECURITY_AUTHORIZATIONENABLED": str(auth).lower(),
+        **dict.fromkeys(PACED, PACE),
     }
     for role, port in zip(ROLES, roles):
         settings[f"{role}_PORT"] = port
