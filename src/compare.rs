@@ -13,6 +13,7 @@ use serde::Serialize;
 use self::content::Content;
 use crate::archive::{Archive, Selection};
 use crate::error::{Error, Result};
+use crate::masking::MaskKey;
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, Field, Key, schema_differences};
 use crate::naming::Naming;
@@ -32,12 +33,18 @@ pub enum Side {
 /// How a comparison is done.
 #[derive(Clone, Debug)]
 pub struct CompareOptions {
-    /// Which collections, partitions, rows (clusters only) and fields, by their names in the first place.
+    /// Which collections, partitions, rows (of clusters only) and fields, by their names in the first place, and how
+    /// values of clusters are masked before they are compared.
     pub selection: Selection,
     /// What the collections of the first place are called in the second.
     pub naming: Naming,
     /// What may be done to collections that cannot be read as they are.
     pub access: ReadAccess,
+    /// The secret of masks that need one.
+    pub mask_key: Option<MaskKey>,
+    /// Whether the second place holds just what was taken of the first, so that its rows are neither filtered, nor
+    /// thinned, nor masked.
+    pub second_as_is: bool,
     /// How many differing rows of each collection are named.
     pub show: usize,
 }
@@ -53,6 +60,9 @@ pub struct Comparison {
     pub only_in_a: Vec<CollectionName>,
     /// Collections that only the second place has; only looked for where no collections were selected or renamed.
     pub only_in_b: Vec<CollectionName>,
+    /// What the user should know: that one place is a sample, and the like.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What a comparison found in one collection.
@@ -70,6 +80,9 @@ pub struct CollectionComparison {
     pub rows_b: u64,
     /// Differences of schema, one sentence each.
     pub schema: Vec<String>,
+    /// Fields that were not compared, because one place has them masked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masked: Vec<String>,
     /// Rows that only the first place has.
     pub only_in_a: u64,
     /// Rows that only the second has.
@@ -103,6 +116,25 @@ pub enum RowChange {
     Fields(Vec<String>),
 }
 
+impl CollectionComparison {
+    /// Of two collections of which nothing is known yet, so that they are not equal.
+    pub(crate) fn of(a: &CollectionName, b: &CollectionName) -> CollectionComparison {
+        CollectionComparison {
+            a: a.clone(),
+            b: b.clone(),
+            equal: false,
+            rows_a: 0,
+            rows_b: 0,
+            schema: Vec::new(),
+            masked: Vec::new(),
+            only_in_a: 0,
+            only_in_b: 0,
+            changed: 0,
+            first: Vec::new(),
+        }
+    }
+}
+
 /// Compares the selected collections of the first place with those of the second, row by row.
 pub async fn compare(
     a: &Side,
@@ -118,12 +150,14 @@ pub async fn compare(
     }
     let (all_a, databases_a) = a.collections().await?;
     let (all_b, _) = b.collections().await?;
-    // What an archive left out by a filter, a cluster beside it is not asked for either.
+    // What an archive left out, a cluster beside it is not asked for either.
     let mut options = options.clone();
-    options.selection.filter = options
-        .selection
-        .filter
-        .or_else(|| a.filter().or(b.filter()));
+    for archived in [a.selection(), b.selection()].into_iter().flatten() {
+        let wanted = &mut options.selection;
+        wanted.filter = wanted.filter.take().or_else(|| archived.filter.clone());
+        wanted.sample = wanted.sample.or(archived.sample);
+        wanted.limit = wanted.limit.or(archived.limit);
+    }
     let options = &options;
     let chosen = select::collections(
         &options.selection,
@@ -136,6 +170,7 @@ pub async fn compare(
     let naming = options.naming.within(b.database())?;
     let mut comparison = Comparison {
         equal: true,
+        notes: [(a, b), (b, a)].into_iter().filter_map(thinned).collect(),
         ..Comparison::default()
     };
     for name in &chosen {
@@ -185,6 +220,34 @@ pub async fn compare(
     Ok(comparison)
 }
 
+/// Says that a place holds a part of its source's rows.
+fn thinned((one, other): (&Side, &Side)) -> Option<String> {
+    let selection = one.selection()?;
+    let mut parts = Vec::new();
+    parts.extend(
+        selection
+            .sample
+            .map(|sample| format!("{sample} of the rows, by key")),
+    );
+    parts.extend(
+        selection
+            .limit
+            .map(|limit| format!("the first {limit} rows of each collection")),
+    );
+    if parts.is_empty() {
+        return None;
+    }
+    let what = parts.join(", of those ");
+    let consequence = match other {
+        Side::Cluster(_) => format!("; only those of {} were compared", other.place()),
+        Side::Archive(_) => String::new(),
+    };
+    Some(format!(
+        "{} is a part of its source: {what}{consequence}",
+        one.place()
+    ))
+}
+
 async fn compare_content(
     a: &Content<'_>,
     b: &Content<'_>,
@@ -198,19 +261,21 @@ async fn compare_content(
         b.field(&field.name)
             .is_some_and(|other| field.is_like(other))
     };
-    let common: Vec<Field> = a.fields().iter().filter(same_in_b).cloned().collect();
+    let mut common: Vec<Field> = a.fields().iter().filter(same_in_b).cloned().collect();
+    let (masks_a, masks_b) = (a.masks()?, b.masks()?);
+    let masked: Vec<String> = common
+        .iter()
+        .map(|field| &field.name)
+        .filter(|field| masks_a.get(*field) != masks_b.get(*field))
+        .cloned()
+        .collect();
+    common.retain(|field| !masked.contains(&field.name));
     let key_field = a.key_field()?;
     let mut found = CollectionComparison {
-        a: a.name().clone(),
-        b: b.name().clone(),
-        equal: false,
         rows_a: a.rows().unwrap_or(0),
         rows_b: b.rows().unwrap_or(0),
-        schema: Vec::new(),
-        only_in_a: 0,
-        only_in_b: 0,
-        changed: 0,
-        first: Vec::new(),
+        masked,
+        ..CollectionComparison::of(a.name(), b.name())
     };
     if key_field != b.key_field()? || !common.iter().any(|field| field.name == key_field) {
         schema.push("the primary keys are not of one kind, so rows were not compared".to_owned());

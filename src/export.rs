@@ -14,6 +14,7 @@ use crate::archive::{
     Source, Tool,
 };
 use crate::error::{Error, Result};
+use crate::masking::{KeyOrder, MaskKey};
 use crate::milvus::Cluster;
 use crate::model::Database;
 use crate::progress::Context;
@@ -33,6 +34,8 @@ pub struct ExportOptions {
     pub source: String,
     /// What is exported.
     pub selection: Selection,
+    /// The secret of masks that need one.
+    pub mask_key: Option<MaskKey>,
     /// What may be done to collections that cannot be read as they are.
     pub access: ReadAccess,
     /// How many ranges are fetched at once.
@@ -51,7 +54,7 @@ pub async fn export(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Manifest> {
-    let plans = plan(cluster, &options.selection).await?;
+    let plans = options.plan(cluster).await?;
     for plan in &plans {
         readable::check(cluster, &plan.collection, options.access)?;
     }
@@ -141,6 +144,11 @@ async fn export_rows(
 }
 
 impl ExportOptions {
+    async fn plan(&self, cluster: &Cluster) -> Result<Vec<Plan>> {
+        let mask_key = self.mask_key.as_ref();
+        plan(cluster, &self.selection, mask_key, KeyOrder::Matters).await
+    }
+
     /// How the collections are read. Half of the memory is for what is written.
     fn reading(&self) -> ReadOptions {
         ReadOptions {

@@ -10,6 +10,7 @@ mod compute;
 pub mod error;
 pub mod export;
 pub mod lite;
+pub mod masking;
 pub mod migrate;
 pub mod milvus;
 pub mod model;

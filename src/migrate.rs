@@ -4,14 +4,18 @@
 //! a bounded channel: the target's collection is made, gets the rows as they are read, and is kept only if the
 //! reading has proven that they were all and the target counts as many.
 
+mod verify;
+
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use serde::Serialize;
 
-use crate::archive::{Consistency, Drift, Selection};
-use crate::compat::Adaptation;
-use crate::error::Result;
+use crate::archive::{Consistency, Selection};
+use crate::compare::Comparison;
+use crate::compat::{Adaptation, AutoId, Indexes};
+use crate::error::{Error, Result};
+use crate::masking::{KeyOrder, MaskKey};
 use crate::milvus::Cluster;
 use crate::naming::Naming;
 use crate::progress::Context;
@@ -26,6 +30,8 @@ use crate::restore::{
 pub struct MigrateOptions {
     /// What of the source.
     pub selection: Selection,
+    /// The secret of masks that need one.
+    pub mask_key: Option<MaskKey>,
     /// What may be done to collections of the source that cannot be read as they are.
     pub access: ReadAccess,
     /// What they are called in the target.
@@ -38,6 +44,8 @@ pub struct MigrateOptions {
     pub aliases: bool,
     /// Whether collections that are loaded in the source are loaded in the target.
     pub load: bool,
+    /// Whether the target is read at the end, and its rows held against those that were read of the source.
+    pub verify: bool,
     /// Whether to stop after everything has been checked.
     pub dry_run: bool,
     /// How many ranges are fetched, and how many inserts are in flight, at once.
@@ -55,6 +63,8 @@ pub struct MigrateReport {
     pub collections: Vec<RestoredCollection>,
     /// To which moment the rows belong.
     pub consistency: Consistency,
+    /// What a verification found.
+    pub verification: Option<Comparison>,
     /// Whether nothing was done, because a plan was asked for.
     pub dry_run: bool,
 }
@@ -68,7 +78,9 @@ pub async fn migrate(
     options: &MigrateOptions,
     ctx: &Context,
 ) -> Result<MigrateReport> {
-    let plans = plan(from, &options.selection).await?;
+    check_verification(to, options)?;
+    let mask_key = options.mask_key.as_ref();
+    let plans = plan(from, &options.selection, mask_key, KeyOrder::IsFree).await?;
     for plan in &plans {
         readable::check(from, &plan.collection, options.access)?;
     }
@@ -79,20 +91,37 @@ pub async fn migrate(
         read: Mutex::new(BTreeMap::new()),
     };
     let report = restore_from(&Source::Cluster(&live), to, &options.writing(), ctx).await?;
-    let read = live
-        .read
-        .into_inner()
-        .unwrap_or_else(PoisonError::into_inner);
-    let mut drift = Drift::default();
-    for read in read.values() {
-        drift += read.drift;
-    }
+    let consistency = live.consistency();
+    let verification = if options.verify && !report.dry_run {
+        let checking = verify::verify(from, to, &report.collections, &live, options, ctx);
+        Some(checking.await?)
+    } else {
+        None
+    };
     Ok(MigrateReport {
         databases: report.databases,
         collections: report.collections,
-        consistency: live.reading.consistency(drift),
+        consistency,
+        verification,
         dry_run: report.dry_run,
     })
+}
+
+/// Refuses to verify what cannot be.
+fn check_verification(to: &Cluster, options: &MigrateOptions) -> Result<()> {
+    let reads_unindexed = to.version().is_lite_from(0, 0, 0) || options.access.temp_index;
+    let why = if !options.verify {
+        return Ok(());
+    } else if options.if_exists == IfExists::Append {
+        "nothing tells the rows that are appended from those that were there"
+    } else if options.adapt.auto_id == AutoId::Regenerate {
+        "nothing tells which row is which where the target makes new keys"
+    } else if options.adapt.indexes == Indexes::Omit && !reads_unindexed {
+        "the target is read for it, and reads nothing without an index; allow a temporary one with --temp-index"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(format!("--verify cannot be had: {why}")))
 }
 
 impl MigrateOptions {
@@ -111,6 +140,7 @@ impl MigrateOptions {
     fn writing(&self) -> RestoreOptions {
         RestoreOptions {
             selection: self.selection.clone(),
+            mask_key: None,
             naming: self.naming.clone(),
             if_exists: self.if_exists,
             adapt: self.adapt.clone(),

@@ -4,6 +4,7 @@
 
 mod plan;
 mod rows;
+mod sums;
 
 use std::sync::Arc;
 
@@ -16,10 +17,11 @@ use crate::milvus::Cluster;
 use crate::model::Collection;
 use crate::progress::{Context, Task};
 use crate::readable::{self, ReadAccess, Readable};
-use crate::scan::{Budget, Completeness, Scan, Snapshot};
+use crate::scan::{Budget, Completeness, Scan, Snapshot, first_rows};
 
 pub(crate) use plan::{Plan, databases, plan};
 pub(crate) use rows::{Rows, Sink};
+pub(crate) use sums::{Digesting, Sums};
 
 /// How collections are read.
 #[derive(Clone, Debug)]
@@ -67,9 +69,9 @@ impl<'a> Reading<'a> {
         self.cluster
     }
 
-    /// The expression that all rows fulfil.
-    pub fn filter(&self) -> Option<&str> {
-        self.options.selection.filter.as_deref()
+    /// What is read.
+    pub fn selection(&self) -> &Selection {
+        &self.options.selection
     }
 
     /// Makes a collection readable, and counts its rows; on failure it is as it was.
@@ -80,12 +82,20 @@ impl<'a> Reading<'a> {
         } else {
             Some(self.loading.lock().await)
         };
-        let scans = plan.scans(self.cluster, self.filter(), &self.snapshot)?;
+        let selection = self.selection();
+        let scans = plan.scans(self.cluster, selection, &self.snapshot)?;
         let access = self.options.access;
         let readable = readable::open(self.cluster, &plan.collection, access, ctx).await?;
-        let counting = Completeness::begin(&scans, plan.reads_all_partitions());
+        let counting = async {
+            let scans = match selection.limit {
+                Some(limit) => first_rows(scans, limit).await?,
+                None => scans,
+            };
+            let proof = Completeness::begin(&scans, plan.reads_all_partitions()).await?;
+            Ok((scans, proof))
+        };
         match ctx.until_stopped(self.options.purpose, counting).await {
-            Ok(proof) => Ok(OpenCollection {
+            Ok((scans, proof)) => Ok(OpenCollection {
                 reading: self,
                 plan,
                 scans,
@@ -166,9 +176,10 @@ impl OpenCollection<'_> {
         &self.plan.collection
     }
 
-    /// How many rows the server counts, where it can.
+    /// How many rows there are to read, where the server can count them: of a sample it cannot.
     pub fn rows(&self) -> Option<u64> {
-        self.proof.rows()
+        let sampled = self.reading.selection().sample.is_some();
+        self.proof.rows().filter(|_| !sampled)
     }
 
     /// A scan of each partition.

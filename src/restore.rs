@@ -5,6 +5,7 @@
 
 mod append;
 mod databases;
+mod feed;
 mod groups;
 mod made;
 mod make;
@@ -22,6 +23,7 @@ use serde::Serialize;
 use crate::archive::{Archive, Selection, verify_collections};
 use crate::compat::{self, Adaptation, Call, Indexes, KeysKept, Thing};
 use crate::error::{Error, Result};
+use crate::masking::MaskKey;
 use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName};
 use crate::naming::Naming;
@@ -38,8 +40,11 @@ const COLLECTIONS_AT_ONCE: usize = 4;
 /// How a restore is done.
 #[derive(Clone, Debug)]
 pub struct RestoreOptions {
-    /// Which collections, partitions and fields of the archive (not filters: the archive's rows are restored whole).
+    /// Which collections, partitions, fields and rows of the archive, the latter by sample and limit alone: no server
+    /// is there to understand a filter.
     pub selection: Selection,
+    /// The secret of masks that need one.
+    pub mask_key: Option<MaskKey>,
     /// What they are called in the target.
     pub naming: Naming,
     /// What happens where the target has a collection of the name.

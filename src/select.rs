@@ -47,6 +47,12 @@ fn glob(whole: &str, part: &str) -> Result<globset::GlobMatcher> {
         })
 }
 
+/// Whether a pattern names a collection; without a database, in any.
+pub fn names(pattern: &str, name: &CollectionName) -> Result<bool> {
+    let home = std::slice::from_ref(&name.database);
+    Ok(Pattern::parse(pattern)?.matches(name, home))
+}
+
 /// The collections that a selection means, of all that there are, at least one; `place` is where they are, for
 /// errors, and `database` the one that the place's address names.
 ///

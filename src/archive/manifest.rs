@@ -8,7 +8,7 @@ use crate::columns::{
     self,
     digest::{Digest, Digests},
 };
-use crate::model::{Collection, DYNAMIC_FIELD, Database, Field, Key};
+use crate::model::{Collection, DYNAMIC_FIELD, Database, Field, Key, Mask, Sample};
 use crate::{Error, Result};
 
 /// The newest archive format that this version reads, and the one that it writes.
@@ -82,6 +82,15 @@ pub struct Selection {
     /// Fields that were left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub exclude_fields: Vec<String>,
+    /// The share of the rows, picked by key, of which `limit` takes the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// How many rows of each collection at most: the first, in order of key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// What was put in place of values.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub masks: Vec<Mask>,
 }
 
 /// To which moment the rows belong.

@@ -30,6 +30,10 @@ for the cluster that is read (the first of a comparison), MILVAULT_TO_… for th
 and MILVAULT_USER, MILVAULT_PASSWORD and MILVAULT_TOKEN for any. Options are for both clusters of a comparison, \
 and go before what a profile says of TLS and timeout, too.
 
+Masks (--mask FIELD=HOW) replace values on their way: null for nullable fields, hash for texts, whole numbers and \
+(in clusters) keys, constant:VALUE for scalars, noise:SIGMA for floats and vectors of them; $meta is the dynamic \
+field, $meta.key one of its keys. Hashes and noise need a secret, in --mask-key-file or MILVAULT_MASK_KEY.
+
 Exit codes: 0 done; 1 failed; 2 the request makes no sense; 3 done, but differences or damage were found; \
 4 stopped by Ctrl-C or SIGTERM, with everything left clean (a second one ends at once, with 130).";
 

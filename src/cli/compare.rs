@@ -75,6 +75,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             load: !arguments.no_load,
             temp_index: arguments.temp_index,
         },
+        mask_key: None,
+        second_as_is: false,
         show: arguments.show,
     };
     let connection = &arguments.connection;
@@ -126,7 +128,12 @@ pub fn differences(found: &Comparison, a: &str, b: &str) -> String {
     }
     for one in &found.collections {
         collection(one, a, b, &mut lines);
+        if !one.masked.is_empty() {
+            let fields = output::joined(&one.masked, "");
+            lines.push(format!("  masked, and so not compared: {fields}"));
+        }
     }
+    lines.extend(found.notes.iter().map(|note| format!("{note}.")));
     lines.push(if found.equal {
         format!("{a} and {b} hold the same.")
     } else {
@@ -210,6 +217,7 @@ mod tests {
                 rows_a: 3,
                 rows_b: 2,
                 schema: vec!["field x is nullable in A only".into()],
+                masked: vec!["email".into()],
                 only_in_a: 1,
                 only_in_b: 0,
                 changed: 4,
@@ -220,6 +228,7 @@ mod tests {
             }],
             only_in_a: vec![CollectionName::new("prod", "old")],
             only_in_b: Vec::new(),
+            notes: vec!["A is a part of its source".into()],
         };
         let expected = "\
 prod.old: only in A
@@ -230,6 +239,8 @@ docs and docs_copy: differ; 3 rows and 2 rows
   key 1 in partition _default: only in A
   key 2 in partition _default: other text, vector
   … and 3 rows more
+  masked, and so not compared: email
+A is a part of its source.
 A and B differ.";
         assert_eq!(differences(&found, "A", "B"), expected);
     }

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::exit::Finish;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, PartArguments, Role, WorkArguments,
-    selection,
+    CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, PartArguments, Role,
+    ThinArguments, WorkArguments, selection, staged,
 };
 use super::place::Connected;
 use super::{Session, output, place, units};
@@ -41,6 +41,10 @@ pub struct Arguments {
     parts: PartArguments,
     #[command(flatten)]
     filter: FilterArgument,
+    #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
 
     /// Refuse collections that are not loaded, instead of loading them for the time being
     #[arg(long)]
@@ -75,6 +79,7 @@ struct Exported<'a> {
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
+    let mask_key = arguments.masks.key()?;
     let named = place::cluster(&arguments.from, session)?;
     let store = place::store(&arguments.to)?;
     let connection = &arguments.connection;
@@ -85,7 +90,12 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             None => default_name(&named.address, jiff::Timestamp::now()),
         },
         source: source.name.clone(),
-        selection: selection(&arguments.collections, &arguments.parts, &arguments.filter),
+        selection: staged(
+            selection(&arguments.collections, &arguments.parts, &arguments.filter),
+            &arguments.thin,
+            &arguments.masks,
+        ),
+        mask_key,
         access: ReadAccess {
             load: !arguments.no_load,
             temp_index: arguments.temp_index,

@@ -5,15 +5,17 @@ use std::time::Instant;
 use clap::Args;
 use milvault::Result;
 use milvault::archive::Consistency;
+use milvault::compare::Comparison;
 use milvault::migrate::{MigrateOptions, MigrateReport, migrate};
 use milvault::readable::ReadAccess;
 use milvault::restore::{MadeDatabase, RestoredCollection};
 use serde::Serialize;
 
+use super::compare::differences;
 use super::exit::Finish;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
-    WorkArguments, WritingArguments, selection,
+    CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
+    PartArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection, staged,
 };
 use super::{Session, export, place, restore, units};
 
@@ -34,6 +36,10 @@ pub struct Arguments {
     #[command(flatten)]
     filter: FilterArgument,
     #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
+    #[command(flatten)]
     naming: NamingArguments,
     #[command(flatten)]
     writing: WritingArguments,
@@ -46,9 +52,14 @@ pub struct Arguments {
     #[arg(long)]
     no_load: bool,
 
-    /// Build a temporary index in the source where a collection cannot be loaded without one
+    /// Build a temporary index where a collection of the source (or of the target, for --verify) cannot be loaded
+    /// without one
     #[arg(long, conflicts_with = "no_load")]
     temp_index: bool,
+
+    /// At the end, read the target and hold its rows against those that were read of the source
+    #[arg(long, conflicts_with = "dry_run")]
+    verify: bool,
 
     /// Check everything on both sides, say what would be done, and touch nothing
     #[arg(long)]
@@ -71,6 +82,7 @@ struct Migrated<'a> {
     consistency: Consistency,
     databases: &'a [MadeDatabase],
     collections: &'a [RestoredCollection],
+    verification: Option<&'a Comparison>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
@@ -101,16 +113,24 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         consistency: report.consistency,
         databases: &report.databases,
         collections: &report.collections,
+        verification: report.verification.as_ref(),
     };
     session.output.result(&result, || summary(&result, start))?;
+    let skipped_alike = !report.collections.iter().any(|one| one.differs);
+    let verified = report.verification.as_ref();
     Ok(Finish::of(
-        !report.collections.iter().any(|one| one.differs),
+        skipped_alike && verified.is_none_or(|found| found.equal),
     ))
 }
 
 fn options(arguments: &Arguments) -> Result<MigrateOptions> {
     Ok(MigrateOptions {
-        selection: selection(&arguments.collections, &arguments.parts, &arguments.filter),
+        selection: staged(
+            selection(&arguments.collections, &arguments.parts, &arguments.filter),
+            &arguments.thin,
+            &arguments.masks,
+        ),
+        mask_key: arguments.masks.key()?,
         access: ReadAccess {
             load: !arguments.no_load,
             temp_index: arguments.temp_index,
@@ -120,6 +140,7 @@ fn options(arguments: &Arguments) -> Result<MigrateOptions> {
         adapt: arguments.writing.adaptation()?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load_target,
+        verify: arguments.verify,
         dry_run: arguments.dry_run,
         jobs: arguments.work.jobs,
         memory: arguments.work.memory,
@@ -147,6 +168,9 @@ fn summary(result: &Migrated, start: Instant) -> String {
             units::time(start.elapsed())
         ));
         lines.push(export::moment(&result.consistency, "the migration"));
+    }
+    if let Some(found) = result.verification {
+        lines.push(differences(found, result.source, result.target));
     }
     lines.join("\n")
 }

@@ -19,8 +19,8 @@ use super::compare::differences;
 use super::exit::Finish;
 use super::ls::index_text;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
-    WorkArguments, WritingArguments, selection,
+    CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
+    PartArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection, staged,
 };
 use super::place::Connected;
 use super::show::type_text;
@@ -41,6 +41,10 @@ pub struct Arguments {
     #[command(flatten)]
     parts: PartArguments,
     #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
+    #[command(flatten)]
     naming: NamingArguments,
 
     #[command(flatten)]
@@ -59,7 +63,7 @@ pub struct Arguments {
     dry_run: bool,
 
     /// Afterwards, compare the archive with the target
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, conflicts_with_all = ["dry_run", "sample", "limit", "masks"])]
     compare: bool,
 
     /// For --compare, build a temporary index where a collection cannot be loaded without one
@@ -175,6 +179,8 @@ async fn compare_restored(
             load: true,
             temp_index,
         },
+        mask_key: None,
+        second_as_is: false,
         show: super::compare::SHOWN,
     };
     let archive = Side::Archive(Box::new(archive.clone()));
@@ -185,11 +191,16 @@ async fn compare_restored(
 fn options(arguments: &Arguments) -> Result<RestoreOptions> {
     let naming: Naming = arguments.naming.naming()?;
     Ok(RestoreOptions {
-        selection: selection(
-            &arguments.collections,
-            &arguments.parts,
-            &FilterArgument::default(),
+        selection: staged(
+            selection(
+                &arguments.collections,
+                &arguments.parts,
+                &FilterArgument::default(),
+            ),
+            &arguments.thin,
+            &arguments.masks,
         ),
+        mask_key: arguments.masks.key()?,
         naming,
         if_exists: arguments.writing.if_exists(),
         adapt: arguments.writing.adaptation()?,

@@ -96,7 +96,13 @@ fn selected(selection: &Selection) -> String {
         .filter
         .iter()
         .map(|expr| format!("rows with {expr}"));
-    let parts: Vec<String> = named.chain(filter).collect();
+    let sample = selection.sample.iter();
+    let sample = sample.map(|share| format!("a sample of {share} of the rows"));
+    let limit = selection.limit.iter();
+    let limit = limit.map(|rows| format!("the first {rows} rows of each collection"));
+    let masks = selection.masks.iter().map(|mask| format!("masked {mask}"));
+    let thinned = filter.chain(sample).chain(limit).chain(masks);
+    let parts: Vec<String> = named.chain(thinned).collect();
     output::joined(parts, "everything")
 }
 

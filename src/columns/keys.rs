@@ -1,6 +1,7 @@
 //! Primary keys, out of rows and out of answers that have nothing else.
 
-use arrow_array::{Array, Int64Array, RecordBatch, StringArray};
+use arrow_array::{Array, BooleanArray, Int64Array, RecordBatch, StringArray};
+use arrow_select::filter::filter_record_batch;
 use bytes::Bytes;
 
 use super::decode::has_no_rows;
@@ -121,6 +122,21 @@ impl KeyColumn {
         }
     }
 
+    /// The keys whose canonical bytes fulfil a condition.
+    #[must_use]
+    pub fn retain(self, wanted: impl Fn(&[u8]) -> bool) -> KeyColumn {
+        match self {
+            KeyColumn::Int(mut keys) => {
+                keys.retain(|key| wanted(&key.to_le_bytes()));
+                KeyColumn::Int(keys)
+            }
+            KeyColumn::Text(mut keys) => {
+                keys.retain(|key| wanted(key));
+                KeyColumn::Text(keys)
+            }
+        }
+    }
+
     /// Puts the keys in ascending order, each once. Costs next to nothing where they are.
     pub fn sort_and_dedup(&mut self) {
         fn tidy<T: Ord>(keys: &mut Vec<T>) {
@@ -218,6 +234,22 @@ pub fn up_to(batch: &RecordBatch, key_field: &str, last: &Key) -> Result<RecordB
     let mut keys = KeyColumn::of_batch(batch, key_field)?;
     keys.truncate_after(last);
     Ok(batch.slice(0, keys.len()))
+}
+
+/// The rows whose key fulfils a condition, by its canonical bytes.
+///
+/// # Errors
+/// As [`keys`].
+pub fn rows_with(
+    batch: &RecordBatch,
+    key_field: &str,
+    wanted: impl Fn(&[u8]) -> bool,
+) -> Result<RecordBatch> {
+    let keys = KeyColumn::of_batch(batch, key_field)?;
+    let kept: BooleanArray = (0..keys.len())
+        .map(|row| Some(wanted(&keys.bytes(row))))
+        .collect();
+    filter_record_batch(batch, &kept).map_err(|error| Error::column(key_field, error.to_string()))
 }
 
 /// The key column of rows.

@@ -27,7 +27,7 @@ mod tests;
 pub use decode::decode;
 pub use digest::{Digest, Digests};
 pub use encode::encode;
-pub use keys::{KeyColumn, keys, up_to};
+pub use keys::{KeyColumn, keys, rows_with, up_to};
 pub use schema::{arrow_schema, refusal, type_name};
 pub use size::row_bytes;
 pub use zero::zero_vector;

@@ -1,6 +1,6 @@
 //! One collection of either kind of place, ready to be read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
@@ -8,12 +8,15 @@ use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::{CompareOptions, Side};
 use crate::archive::{Archive, CollectionEntry, Selection};
+use crate::compute;
 use crate::error::{Error, Result};
+use crate::masking::{self, KeyOrder, Masking};
 use crate::milvus::Cluster;
-use crate::model::{Collection, CollectionName, DYNAMIC_FIELD, Field};
+use crate::model::{Collection, CollectionName, DYNAMIC_FIELD, Field, Mask};
 use crate::progress::Context;
 use crate::readable::{self, Readable};
-use crate::scan::{Budget, Completeness, RowWidth, RowsRead, Scan, Snapshot};
+use crate::reading::Plan;
+use crate::scan::{Budget, Completeness, RowWidth, RowsRead, Scan, Snapshot, first_rows};
 use crate::select;
 
 /// What rows of one side may hold in memory while they are compared.
@@ -54,11 +57,11 @@ impl Side {
         }
     }
 
-    /// The filter that an archive was exported with.
-    pub(super) fn filter(&self) -> Option<String> {
+    /// What an archive was exported with.
+    pub(super) fn selection(&self) -> Option<&Selection> {
         match self {
             Side::Cluster(_) => None,
-            Side::Archive(archive) => archive.manifest().selection.filter.clone(),
+            Side::Archive(archive) => Some(&archive.manifest().selection),
         }
     }
 
@@ -101,6 +104,7 @@ struct ClusterSource<'a> {
     cluster: &'a Cluster,
     /// The collection as it is, to be put back as it was.
     described: Collection,
+    masking: Masking,
     readable: Readable,
     scans: Vec<Scan>,
     width: RowWidth,
@@ -130,41 +134,61 @@ impl<'a> Content<'a> {
         };
         match side {
             Side::Cluster(cluster) => {
+                let mut selection = options.selection.clone();
+                if second && options.second_as_is {
+                    (selection.filter, selection.sample, selection.limit) = (None, None, None);
+                    selection.masks.clear();
+                }
                 let described = cluster.describe(name).await?;
                 let fields = select_fields(&described)?;
                 let partitions = select::partitions(&options.selection, &described)?;
                 let snapshot = Arc::new(Snapshot::begin(cluster).await?);
-                let filter = options.selection.filter.as_deref();
-                let scans = partitions
-                    .iter()
-                    .map(|part| {
-                        Scan::new(
-                            cluster,
-                            &described,
-                            part.as_deref(),
-                            &fields,
-                            filter,
-                            &snapshot,
-                        )
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                let width = RowWidth::of(&fields);
-                let readable = readable::open(cluster, &described, options.access, ctx).await?;
-                let whole =
-                    partitions.contains(&None) || partitions.len() == described.partitions.len();
-                let proof = match Completeness::begin(&scans, whole).await {
-                    Ok(proof) => proof,
+                let read = |mask: &Mask| fields.iter().any(|field| field.name == mask.field);
+                let masks = std::mem::take(&mut selection.masks);
+                for mask in masks.into_iter().filter(|mask| read(mask)) {
+                    if masking::is_for(&mask, name)? {
+                        selection.masks.push(mask);
+                    }
+                }
+                let plan = Plan {
+                    masking: masking::plan(
+                        &selection.masks,
+                        options.mask_key.as_ref(),
+                        &[(&described, &fields)],
+                        KeyOrder::Matters,
+                    )?
+                    .swap_remove(0),
+                    collection: described,
+                    fields,
+                    partitions,
+                };
+                let scans = plan.scans(cluster, &selection, &snapshot)?;
+                let width = RowWidth::of(&plan.fields);
+                let readable =
+                    readable::open(cluster, &plan.collection, options.access, ctx).await?;
+                let counting = async {
+                    let scans = match selection.limit {
+                        Some(limit) => first_rows(scans, limit).await?,
+                        None => scans,
+                    };
+                    let whole = plan.reads_all_partitions();
+                    let proof = Completeness::begin(&scans, whole).await?;
+                    Ok((scans, proof))
+                };
+                let (scans, proof) = match counting.await {
+                    Ok(counted) => counted,
                     Err(error) => {
-                        readable.put_back(cluster, &described, ctx).await;
+                        readable.put_back(cluster, &plan.collection, ctx).await;
                         return Err(error);
                     }
                 };
                 let budgets = Budget::split(BUDGET, scans.len(), LEAST_BUDGET);
-                let schema = restricted(&described, &fields);
+                let schema = restricted(&plan.collection, &plan.fields);
                 let rows = proof.rows();
                 let source = ClusterSource {
                     cluster,
-                    described,
+                    described: plan.collection,
+                    masking: plan.masking,
                     readable,
                     scans,
                     width,
@@ -174,8 +198,8 @@ impl<'a> Content<'a> {
                 };
                 Ok(Content {
                     schema,
-                    fields,
-                    partitions,
+                    fields: plan.fields,
+                    partitions: plan.partitions,
                     rows,
                     source: Source::Cluster(Box::new(source)),
                 })
@@ -239,6 +263,20 @@ impl<'a> Content<'a> {
         Ok(())
     }
 
+    /// By field, how an archive's values were masked when it was made.
+    pub fn masks(&self) -> Result<BTreeMap<String, String>> {
+        let Source::Archive { archive, .. } = &self.source else {
+            return Ok(BTreeMap::new());
+        };
+        let mut masks: BTreeMap<String, String> = BTreeMap::new();
+        for mask in &archive.manifest().selection.masks {
+            if masking::is_for(mask, self.name())? {
+                *masks.entry(mask.field.clone()).or_default() += &mask.to_string();
+            }
+        }
+        Ok(masks)
+    }
+
     pub fn name(&self) -> &CollectionName {
         &self.schema.name
     }
@@ -279,6 +317,7 @@ impl<'a> Content<'a> {
         match &self.source {
             Source::Cluster(source) => {
                 let ClusterSource {
+                    masking,
                     scans,
                     width,
                     budgets,
@@ -291,7 +330,10 @@ impl<'a> Content<'a> {
                         .any(|name| name.as_deref() == scan.partition())
                 });
                 Ok(wanted
-                    .map(|(scan, budget)| scan.rows(width, budget, read).boxed())
+                    .map(|(scan, budget)| {
+                        let rows = scan.rows(width, budget, read);
+                        rows.and_then(|batch| masked(masking, batch)).boxed()
+                    })
                     .collect())
             }
             Source::Archive { archive, entry } => {
@@ -310,6 +352,14 @@ impl<'a> Content<'a> {
             }
         }
     }
+}
+
+async fn masked(masking: &Masking, batch: RecordBatch) -> Result<RecordBatch> {
+    if masking.is_empty() {
+        return Ok(batch);
+    }
+    let masking = masking.clone();
+    compute::run(move || masking.apply(&batch)).await
 }
 
 /// The schema with only the fields whose values are compared.

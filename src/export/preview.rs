@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::ExportOptions;
-use crate::archive::ArchiveWriter;
+use crate::archive::{ArchiveWriter, Selection};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, Field};
 use crate::progress::Context;
 use crate::readable;
-use crate::reading::{Plan, plan};
+use crate::reading::Plan;
 use crate::store::Store;
 use crate::together::each;
 
@@ -65,14 +65,13 @@ pub async fn preview(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Preview> {
-    let plans = plan(cluster, &options.selection).await?;
+    let plans = options.plan(cluster).await?;
     for plan in &plans {
         readable::check(cluster, &plan.collection, options.access)?;
     }
     ArchiveWriter::check_vacant(store, &options.name).await?;
-    let filter = options.selection.filter.as_deref();
     let previewed = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| async move {
-        let counting = rows_of(cluster, plan, filter);
+        let counting = rows_of(cluster, plan, &options.selection);
         let (rows, rows_from) = ctx.until_stopped("counting", counting).await?;
         Ok(previewed(cluster, plan, rows, rows_from))
     });
@@ -84,9 +83,9 @@ pub async fn preview(
 async fn rows_of(
     cluster: &Cluster,
     plan: &Plan,
-    filter: Option<&str>,
+    selection: &Selection,
 ) -> Result<(Option<u64>, Option<RowsFrom>)> {
-    if let Some(rows) = plan.count(cluster, filter).await? {
+    if let Some(rows) = plan.count(cluster, selection).await? {
         return Ok((Some(rows), Some(RowsFrom::Count)));
     }
     let rows = match cluster.stored_rows(&plan.collection.name).await {

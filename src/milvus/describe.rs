@@ -21,6 +21,16 @@ use crate::model::{
 /// "No index" in Milvus 2.3 on, and the legacy codes of 2.2 and milvus-lite.
 const NO_INDEX_CODES: [i32; 3] = [700, 25, 11];
 
+/// What tells a collection from any other.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    id: i64,
+    created: u64,
+    created_utc: u64,
+    /// Where those do not tell, the server and the name.
+    server: Option<(String, u16, CollectionName)>,
+}
+
 impl Cluster {
     /// Everything about a collection but its rows.
     pub async fn describe(&self, name: &CollectionName) -> Result<Collection> {
@@ -70,6 +80,25 @@ impl Cluster {
                 replicas,
                 resource_groups,
             },
+        })
+    }
+
+    /// What tells a collection from any other, on this server and on others.
+    pub(crate) async fn identity(&self, name: &CollectionName) -> Result<Identity> {
+        let described = self.describe_collection(name).await?;
+        let address = self.address();
+        let host = match address.host.as_str() {
+            "localhost" | "::1" => "127.0.0.1",
+            host => host,
+        };
+        // milvus-lite 3 has no IDs.
+        let told = described.collection_id != 0 && described.created_timestamp != 0;
+        let server = (!told).then(|| (host.to_owned(), address.port, name.clone()));
+        Ok(Identity {
+            id: described.collection_id,
+            created: described.created_timestamp,
+            created_utc: described.created_utc_timestamp,
+            server,
         })
     }
 

@@ -5,14 +5,18 @@ mod consistency;
 mod datatype;
 mod difference;
 mod key;
+mod mask;
 mod name;
+mod sample;
 
 pub use collection::{Collection, Database, DefaultValue, Field, Function, Index, Load};
 pub use consistency::ConsistencyLevel;
 pub use datatype::DataType;
 pub use difference::schema_differences;
 pub use key::Key;
+pub use mask::{Mask, MaskKind};
 pub use name::CollectionName;
+pub use sample::Sample;
 
 /// The name under which Milvus keeps the dynamic field of a collection (a JSON column).
 pub const DYNAMIC_FIELD: &str = "$meta";

@@ -8,6 +8,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::archive::Selection;
 use crate::columns;
 use crate::error::{Error, Result};
+use crate::masking::{self, KeyOrder, MaskKey, Masking};
 use crate::milvus::Cluster;
 use crate::model::{Collection, Database, Field};
 use crate::scan::{Completeness, Scan, Snapshot};
@@ -22,38 +23,42 @@ pub(crate) struct Plan {
     pub fields: Vec<Field>,
     /// Partitions to read one by one; `None` is the collection as one.
     pub partitions: Vec<Option<String>>,
+    /// What becomes of its values.
+    pub masking: Masking,
 }
 
 impl Plan {
-    /// A scan of each partition.
+    /// A scan of each partition; they do not know of a limit, for which reading is needed.
     pub fn scans(
         &self,
         cluster: &Cluster,
-        filter: Option<&str>,
+        selection: &Selection,
         snapshot: &Arc<Snapshot>,
     ) -> Result<Vec<Scan>> {
         let scan = |name: &Option<String>| {
-            Scan::new(
+            let scan = Scan::new(
                 cluster,
                 &self.collection,
                 name.as_deref(),
                 &self.fields,
-                filter,
+                selection.filter.as_deref(),
                 snapshot,
-            )
+            );
+            Ok(scan?.sampled(selection.sample))
         };
         self.partitions.iter().map(scan).collect()
     }
 
-    /// How many rows would be read, by the server's count; `None` where the collection is not loaded, or the server
-    /// cannot tell.
-    pub async fn count(&self, cluster: &Cluster, filter: Option<&str>) -> Result<Option<u64>> {
-        if !self.collection.load.loaded {
+    /// How many rows would be read, by the server's count; `None` where the collection is not loaded, where a sample
+    /// is read, or where the server cannot tell.
+    pub async fn count(&self, cluster: &Cluster, selection: &Selection) -> Result<Option<u64>> {
+        if !self.collection.load.loaded || selection.sample.is_some() {
             return Ok(None);
         }
-        let scans = self.scans(cluster, filter, &Arc::default())?;
+        let scans = self.scans(cluster, selection, &Arc::default())?;
         let counted = Completeness::begin(&scans, self.reads_all_partitions()).await?;
-        Ok(counted.rows())
+        let most = selection.limit.unwrap_or(u64::MAX);
+        Ok(counted.rows().map(|rows| rows.min(most)))
     }
 
     /// Whether nothing is left out but rows that a filter hides.
@@ -62,8 +67,13 @@ impl Plan {
     }
 }
 
-/// Describes what is selected, and refuses what cannot be carried: all of it in one error.
-pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec<Plan>> {
+/// Describes what is selected, and refuses what cannot be carried or masked: all of it in one error.
+pub(crate) async fn plan(
+    cluster: &Cluster,
+    selection: &Selection,
+    mask_key: Option<&MaskKey>,
+    order: KeyOrder,
+) -> Result<Vec<Plan>> {
     let databases = cluster.databases().await?;
     let mut all = Vec::new();
     for database in &databases {
@@ -89,12 +99,21 @@ pub(crate) async fn plan(cluster: &Cluster, selection: &Selection) -> Result<Vec
             collection,
             fields,
             partitions,
+            masking: Masking::default(),
         });
     }
     let collections: Vec<&Collection> = plans.iter().map(|plan| &plan.collection).collect();
     select::check_exclusions(selection, &collections)?;
     if !problems.is_empty() {
         return Err(Error::Incompatible { problems });
+    }
+    let read: Vec<(&Collection, &[Field])> = plans
+        .iter()
+        .map(|plan| (&plan.collection, plan.fields.as_slice()))
+        .collect();
+    let maskings = masking::plan(&selection.masks, mask_key, &read, order)?;
+    for (plan, masking) in plans.iter_mut().zip(maskings) {
+        plan.masking = masking;
     }
     Ok(plans)
 }

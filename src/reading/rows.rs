@@ -10,7 +10,9 @@ use tokio::task::JoinSet;
 use super::{OpenCollection, Read, ReadPartition};
 use crate::archive::Drift;
 use crate::columns::digest::Digests;
+use crate::compute;
 use crate::error::{Error, Result};
+use crate::masking::Masking;
 use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName, schema_differences};
 use crate::progress::{Context, Task};
@@ -61,6 +63,8 @@ struct Taken<K> {
     partition: usize,
     /// None where the range had become empty.
     kept: Option<(K, Digests)>,
+    /// Of keys that are masked, what they were.
+    keys: KeySet,
     drift: Drift,
 }
 
@@ -69,6 +73,7 @@ struct Shared<S> {
     scans: Vec<Scan>,
     width: RowWidth,
     budget: Budget,
+    masking: Masking,
     sink: S,
     task: Box<dyn Task>,
     name: CollectionName,
@@ -89,6 +94,7 @@ pub(super) async fn read<S: Sink>(
     let shared = Arc::new(Shared {
         width: RowWidth::of(&plan.fields),
         budget: reading.budget.clone(),
+        masking: plan.masking.clone(),
         sink,
         task,
         scans: open.scans.clone(),
@@ -111,6 +117,7 @@ pub(super) async fn read<S: Sink>(
     drop(shared);
 
     let mut drift = Drift::default();
+    let mut masked_keys = KeySet::default();
     let mut partitions: Vec<ReadPartition<S::Kept>> = plan
         .partitions
         .iter()
@@ -122,6 +129,7 @@ pub(super) async fn read<S: Sink>(
         .collect();
     for range in taken? {
         drift += range.drift;
+        masked_keys += range.keys;
         if let Some((kept, sums)) = range.kept {
             let partition = &mut partitions[range.partition];
             partition.digests.merge(&sums);
@@ -142,17 +150,19 @@ pub(super) async fn read<S: Sink>(
             collection.name
         ));
     }
-    let rows_read = RowsRead {
-        keys: KeySet {
+    let keys = if plan.masking.masks_keys() {
+        masked_keys
+    } else {
+        KeySet {
             keys: digests.rows,
             digest: collection
                 .primary_key()
                 .and_then(|key| digests.fields.get(&key.name))
                 .copied()
                 .unwrap_or_default(),
-        },
-        drift,
+        }
     };
+    let rows_read = RowsRead { keys, drift };
     let proving = async {
         // First: rows of another definition are not worth counting.
         unchanged(reading.cluster, collection, options.purpose).await?;
@@ -223,6 +233,7 @@ async fn take_range<S: Sink>(
 ) -> Result<Taken<S::Kept>> {
     let (scan, sink) = (&shared.scans[partition], &shared.sink);
     let mut drift = Drift::default();
+    let mut keys = KeySet::default();
     let mut under_way = None;
     {
         let mut fetched = std::pin::pin!(scan.fetch_range(&range, &shared.width, &shared.budget));
@@ -232,6 +243,10 @@ async fn take_range<S: Sink>(
             let mut rows = 0;
             for batch in piece.batches {
                 rows += batch.num_rows() as u64;
+                if shared.masking.masks_keys() {
+                    keys += scan.key_set(&batch)?;
+                }
+                let batch = shared.masked(batch).await?;
                 let open = match under_way.take() {
                     Some(open) => open,
                     None => sink.begin(scan, &batch).await?,
@@ -249,11 +264,20 @@ async fn take_range<S: Sink>(
     Ok(Taken {
         partition,
         kept,
+        keys,
         drift,
     })
 }
 
 impl<S> Shared<S> {
+    async fn masked(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        if self.masking.is_empty() {
+            return Ok(batch);
+        }
+        let masking = self.masking.clone();
+        compute::run(move || masking.apply(&batch)).await
+    }
+
     /// Reads, until nothing more is to be read. Writing is not given up half-way.
     async fn until_stopped<T>(&self, reading: impl Future<Output = Result<T>>) -> Result<T> {
         self.ctx.until_stopped(self.purpose, reading).await

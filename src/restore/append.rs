@@ -2,8 +2,8 @@
 
 use futures::TryStreamExt;
 
+use super::feed::Feed;
 use super::plan::Target;
-use super::source::Feed;
 use super::{Limits, rows};
 use crate::columns::KeyColumn;
 use crate::compat::{self, Call, KeysKept, Thing};
@@ -56,8 +56,8 @@ pub(super) async fn append(
     let there = cluster.partitions(&name).await?;
     if !target.meant.has_partition_key() {
         let work = refuse_keys_elsewhere(feed, cluster, target, &there);
-        ctx.until_stopped("the restore; nothing was appended yet", work)
-            .await?;
+        let purpose = format!("{}; nothing was appended yet", target.origin.purpose());
+        ctx.until_stopped(&purpose, work).await?;
         for partition in target
             .meant
             .partitions
@@ -67,12 +67,13 @@ pub(super) async fn append(
             cluster.create_partition(&name, partition).await?;
         }
     }
+    let purpose = target.origin.purpose();
     let work = async {
         let task = ctx.monitor.begin("append", &name.to_string(), feed.rows());
         rows::insert_rows(feed, cluster, target, limits, task.as_ref(), ctx).await?;
         cluster.flush(&name, ctx).await
     };
-    let appended = ctx.until_stopped("the restore", work).await;
+    let appended = ctx.until_stopped(purpose, work).await;
     if appended.is_err() {
         ctx.monitor.warn(&format!(
             "{name}: a part of the rows was appended; append again to complete it"
@@ -100,7 +101,7 @@ async fn refuse_keys_elsewhere(
         if others.is_empty() {
             continue;
         }
-        let mut pages = feed.keys(partition, &key.name);
+        let mut pages = feed.keys(partition);
         while let Some(keys) = pages.try_next().await? {
             // No expression can name the smallest integer.
             let keys: Vec<Key> = (0..keys.len())

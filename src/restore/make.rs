@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
+use super::feed::Feed;
 use super::plan::Target;
-use super::source::Feed;
 use super::{Limits, Outcome, RestoreOptions, loads, made, properties, rows, swap};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
@@ -76,9 +76,10 @@ async fn build(
 ) -> Result<()> {
     let name = target.meant.name.clone();
     let replaces = target.outcome == Outcome::Replaced && !swap::can_swap(cluster);
+    let purpose = target.origin.purpose();
     let mut progress = Progress::Untouched;
     let work = steps(feed, cluster, target, options, limits, &mut progress, ctx);
-    let made = ctx.until_stopped("the restore", work).await;
+    let made = ctx.until_stopped(purpose, work).await;
     if made.is_err() {
         clean_up(cluster, &name, progress, replaces, ctx).await;
     }
@@ -104,7 +105,8 @@ async fn steps(
     };
     create(cluster, target, progress).await?;
     let upserted = {
-        let task = ctx.monitor.begin("restore", &subject, feed.rows());
+        let verb = target.origin.verb();
+        let task = ctx.monitor.begin(verb, &subject, feed.rows());
         rows::insert_rows(feed, cluster, target, limits, task.as_ref(), ctx).await?
     };
     cluster.flush(&name, ctx).await?;
@@ -312,15 +314,15 @@ async fn clean_up(
     match progress {
         Progress::Untouched => {}
         Progress::Dropped => ctx.monitor.warn(&format!(
-            "{name}: what was to be replaced, or an alias of it, has been dropped; restore again to make it anew"
+            "{name}: what was to be replaced, or an alias of it, has been dropped; do it again to make it anew"
         )),
         Progress::Filled => ctx.monitor.warn(&format!(
             "{name}: has all its rows and is kept, but not all of its indexes, aliases and loading; add what is \
-             missing, or restore it again with --if-exists replace"
+             missing, or do it again with --if-exists replace"
         )),
         Progress::Made => match cluster.drop_collection(name).await {
             Ok(()) if replaced => ctx.monitor.warn(&format!(
-                "{name}: was not completed and has been removed; what it was to replace is gone, too: restore it \
+                "{name}: was not completed and has been removed; what it was to replace is gone, too: do it \
                  again"
             )),
             Ok(()) => ctx.monitor.note(&format!("{name}: was not completed and has been removed")),

@@ -6,6 +6,7 @@ use super::source::{Origin, Source};
 use super::{IfExists, Outcome, RestoreOptions, append, groups};
 use crate::compat::{self, Feature, Fit, IndexChoice, KeysKept, Thing};
 use crate::error::{Error, Result};
+use crate::masking::{self, KeyOrder};
 use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName, DEFAULT_PARTITION, DYNAMIC_FIELD, Field, Key};
 use crate::naming::Naming;
@@ -43,19 +44,14 @@ pub(super) async fn plan<'a>(
             "--filter is for clusters; an archive's rows are restored whole".into(),
         ));
     }
-    let (all, databases) = source.collections();
-    let place = source.place();
-    let names = select::collections(&options.selection, &all, &databases, None, &place)?;
-
     let naming = options
         .naming
         .within(cluster.address().database.as_deref())?;
-    let mut targets = Vec::with_capacity(names.len());
-    for origin in source.origins() {
-        if names.contains(&origin.schema().name) {
-            targets.push(target(origin, cluster, options, &naming)?);
-        }
+    let mut targets = Vec::new();
+    for origin in source.origins(&options.selection)? {
+        targets.push(target(origin, cluster, options, &naming)?);
     }
+    mask(source, options, &mut targets)?;
     let schemas: Vec<&Collection> = targets
         .iter()
         .map(|target| target.origin.schema())
@@ -106,6 +102,31 @@ fn check_choices(options: &RestoreOptions, targets: &[Target<'_>]) -> Result<()>
         ))),
         None => Ok(()),
     }
+}
+
+/// Has an archive's rows masked; those of a cluster are when they are read.
+fn mask(source: &Source<'_>, options: &RestoreOptions, targets: &mut [Target<'_>]) -> Result<()> {
+    let masks = &options.selection.masks;
+    if let Source::Archive(_) = source {
+        let read: Vec<(&Collection, &[Field])> = targets
+            .iter()
+            .map(|target| (target.origin.schema(), target.fields.as_slice()))
+            .collect();
+        let mask_key = options.mask_key.as_ref();
+        let maskings = masking::plan(masks, mask_key, &read, KeyOrder::IsFree)?;
+        for (target, masking) in targets.iter_mut().zip(maskings) {
+            target.origin.mask(masking);
+        }
+    }
+    let keys = targets.iter().any(|target| target.origin.masks_keys());
+    if keys && options.if_exists == IfExists::Append {
+        return Err(Error::Usage(
+            "rows whose keys are masked cannot be appended: who knows whose keys they replace; restore into a new \
+             collection"
+                .into(),
+        ));
+    }
+    Ok(())
 }
 
 /// What one collection of the source becomes.
@@ -173,7 +194,7 @@ fn target<'a>(
     } else {
         meant.aliases.clear();
     }
-    origin.select_partitions(&options.selection);
+    origin.select(&options.selection);
     let version = cluster.version();
     let came_from = origin.version();
     let fit = compat::fit(
@@ -241,6 +262,13 @@ async fn settle_existing(
             match options.if_exists {
                 IfExists::Fail => taken.push(name.to_string()),
                 IfExists::Skip => target.outcome = Outcome::Skipped,
+                IfExists::Replace | IfExists::Append
+                    if target.origin.is_the_same(cluster, &name).await? =>
+                {
+                    problems.push(format!(
+                        "{name}: is the very collection that is read; choose another name with --rename or --suffix"
+                    ));
+                }
                 IfExists::Replace => target.outcome = Outcome::Replaced,
                 IfExists::Append => {
                     target.outcome = Outcome::Appended;

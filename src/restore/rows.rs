@@ -5,8 +5,8 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use futures::stream::{self, TryStreamExt};
 
+use super::feed::{Feed, Piece};
 use super::plan::{self, Target};
-use super::source::{Feed, Piece};
 use super::{Limits, Outcome};
 use crate::columns::{self, KeyColumn};
 use crate::compat::KeysKept;

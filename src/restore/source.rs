@@ -3,24 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-use arrow_array::RecordBatch;
-use futures::future;
-use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
-use tokio::sync::mpsc;
-
-use crate::archive::{Archive, CollectionEntry, Partition, Selection};
-use crate::columns::KeyColumn;
-use crate::columns::digest::{self, Digests};
-use crate::compute;
+use crate::archive::{Archive, CollectionEntry, Consistency, Drift, Partition, Selection};
 use crate::error::{Error, Result};
-use crate::milvus::ServerVersion;
-use crate::model::{Collection, CollectionName, Database, Field, Key};
-use crate::progress::{Context, Silent};
-use crate::reading::{OpenCollection, Plan, Read, Reading, Rows, Sink};
-use crate::scan::Scan;
-
-/// How many pieces of rows may wait to be written. What they weigh is bounded by the reading's memory.
-const PIECES_AHEAD: usize = 4;
+use crate::masking::Masking;
+use crate::milvus::{Cluster, ServerVersion};
+use crate::model::{Collection, CollectionName, Database, Field, Key, Sample};
+use crate::reading::{Plan, Read, Reading};
+use crate::select;
 
 /// Where collections come from.
 pub(crate) enum Source<'a> {
@@ -38,34 +27,47 @@ pub(crate) struct Live<'a> {
     pub read: Mutex<BTreeMap<CollectionName, Read<()>>>,
 }
 
-impl<'a> Source<'a> {
-    /// The names of all collections that the selection is made from, and those of their databases.
-    pub(super) fn collections(&self) -> (Vec<CollectionName>, Vec<String>) {
-        let schemas: Vec<&Collection> = self.origins().iter().map(Origin::schema).collect();
-        let all = schemas.iter().map(|schema| schema.name.clone()).collect();
-        let databases: BTreeSet<&String> =
-            schemas.iter().map(|schema| &schema.name.database).collect();
-        (all, databases.into_iter().cloned().collect())
+impl Live<'_> {
+    /// To which moment the rows that were read belong.
+    pub fn consistency(&self) -> Consistency {
+        let mut drift = Drift::default();
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        for read in read.values() {
+            drift += read.drift;
+        }
+        self.reading.consistency(drift)
     }
+}
 
-    /// Each collection.
-    pub(super) fn origins(&self) -> Vec<Origin<'a>> {
+impl<'a> Source<'a> {
+    /// Each collection that is selected; what is read of a cluster, has been.
+    pub(super) fn origins(&self, selection: &Selection) -> Result<Vec<Origin<'a>>> {
         match *self {
-            Source::Archive(archive) => archive
-                .manifest()
-                .collections
-                .iter()
-                .map(|entry| Origin::Archive {
-                    archive,
-                    entry,
-                    partitions: entry.partitions.iter().collect(),
-                })
-                .collect(),
-            Source::Cluster(live) => live
+            Source::Archive(archive) => {
+                let entries = &archive.manifest().collections;
+                let names = entries.iter().map(|entry| &entry.schema.name);
+                let all: Vec<CollectionName> = names.cloned().collect();
+                let databases: BTreeSet<&String> = all.iter().map(|name| &name.database).collect();
+                let databases: Vec<String> = databases.into_iter().cloned().collect();
+                let uri = archive.uri();
+                let names = select::collections(selection, &all, &databases, None, &uri)?;
+                let chosen = entries
+                    .iter()
+                    .filter(|entry| names.contains(&entry.schema.name));
+                Ok(chosen
+                    .map(|entry| Origin::Archive {
+                        archive,
+                        entry,
+                        partitions: entry.partitions.iter().collect(),
+                        taken: Box::default(),
+                    })
+                    .collect())
+            }
+            Source::Cluster(live) => Ok(live
                 .plans
                 .iter()
                 .map(|plan| Origin::Cluster { live, plan })
-                .collect(),
+                .collect()),
         }
     }
 
@@ -74,14 +76,6 @@ impl<'a> Source<'a> {
         match *self {
             Source::Archive(archive) => &archive.manifest().databases,
             Source::Cluster(live) => &live.databases,
-        }
-    }
-
-    /// The place, as an error names it.
-    pub(super) fn place(&self) -> String {
-        match self {
-            Source::Archive(archive) => archive.uri(),
-            Source::Cluster(live) => live.reading.cluster().server().to_owned(),
         }
     }
 }
@@ -94,11 +88,21 @@ pub(super) enum Origin<'a> {
         entry: &'a CollectionEntry,
         /// Those that are restored.
         partitions: Vec<&'a Partition>,
+        taken: Box<Taken>,
     },
     Cluster {
         live: &'a Live<'a>,
         plan: &'a Plan,
     },
+}
+
+/// What of an archive's rows is taken, and what becomes of their values. What is read of a cluster has been through
+/// that.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Taken {
+    pub sample: Option<Sample>,
+    pub limit: Option<u64>,
+    pub masking: Masking,
 }
 
 impl<'a> Origin<'a> {
@@ -129,9 +133,13 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Leaves out the partitions that are not selected.
-    pub fn select_partitions(&mut self, selection: &Selection) {
-        if let Origin::Archive { partitions, .. } = self {
+    /// Leaves out the partitions and the rows that are not selected.
+    pub fn select(&mut self, selection: &Selection) {
+        if let Origin::Archive {
+            partitions, taken, ..
+        } = self
+        {
+            (taken.sample, taken.limit) = (selection.sample, selection.limit);
             partitions.retain(|partition| match &partition.name {
                 Some(name) => {
                     selection.partitions.is_empty() || selection.partitions.contains(name)
@@ -141,13 +149,42 @@ impl<'a> Origin<'a> {
         }
     }
 
+    /// Whether a collection of the target is this one.
+    pub async fn is_the_same(&self, cluster: &Cluster, name: &CollectionName) -> Result<bool> {
+        match self {
+            Origin::Archive { .. } => Ok(false),
+            Origin::Cluster { live, plan } => {
+                let source = live.reading.cluster();
+                let here = source.identity(&plan.collection.name).await?;
+                Ok(here == cluster.identity(name).await?)
+            }
+        }
+    }
+
+    /// Has the values of an archive's rows masked.
+    pub fn mask(&mut self, masking: Masking) {
+        if let Origin::Archive { taken, .. } = self {
+            taken.masking = masking;
+        }
+    }
+
+    /// Whether primary keys are masked.
+    pub fn masks_keys(&self) -> bool {
+        match self {
+            Origin::Archive { taken, .. } => taken.masking.masks_keys(),
+            Origin::Cluster { plan, .. } => plan.masking.masks_keys(),
+        }
+    }
+
     /// How many rows will come, where that is known before they have.
     pub fn rows(&self) -> Option<u64> {
         match self {
-            Origin::Archive { partitions, .. } => {
+            Origin::Archive {
+                partitions, taken, ..
+            } if taken.sample.is_none() && taken.limit.is_none() => {
                 Some(partitions.iter().map(|partition| partition.rows).sum())
             }
-            Origin::Cluster { .. } => None,
+            _ => None,
         }
     }
 
@@ -156,8 +193,8 @@ impl<'a> Origin<'a> {
         match self {
             Origin::Archive { .. } => Ok(self.rows()),
             Origin::Cluster { live, plan } => {
-                plan.count(live.reading.cluster(), live.reading.filter())
-                    .await
+                let reading = &live.reading;
+                plan.count(reading.cluster(), reading.selection()).await
             }
         }
     }
@@ -191,203 +228,35 @@ impl<'a> Origin<'a> {
         }
     }
 
+    /// The name of the primary key.
+    pub fn key_field(&self) -> Result<String> {
+        let key = self.schema().primary_key().map(|key| key.name.clone());
+        key.ok_or_else(|| Error::Incompatible {
+            problems: vec![format!("{} has no primary key", self.schema().name)],
+        })
+    }
+
+    /// What is done, as a verb.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Origin::Archive { .. } => "restore",
+            Origin::Cluster { .. } => "migrate",
+        }
+    }
+
+    /// What is done, as a user who stops it is told.
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Origin::Archive { .. } => "the restore",
+            Origin::Cluster { .. } => "the migration",
+        }
+    }
+
     /// The source as a sentence names it.
     pub fn word(&self) -> &'static str {
         match self {
             Origin::Archive { .. } => "the archive",
             Origin::Cluster { .. } => "the source",
         }
-    }
-
-    /// Makes ready to read the rows.
-    pub async fn open(&self, ctx: &Context) -> Result<Feed<'a>> {
-        match self {
-            Origin::Archive {
-                archive,
-                entry,
-                partitions,
-            } => Ok(Feed::Archive {
-                archive,
-                entry,
-                partitions: partitions.clone(),
-            }),
-            Origin::Cluster { live, plan } => Ok(Feed::Cluster {
-                live,
-                open: Box::new(live.reading.open(plan, ctx).await?),
-            }),
-        }
-    }
-}
-
-/// The rows of one collection, ready to be read. [`Feed::close`] puts a cluster's collection back as it was.
-#[must_use]
-pub(super) enum Feed<'a> {
-    Archive {
-        archive: &'a Archive,
-        entry: &'a CollectionEntry,
-        partitions: Vec<&'a Partition>,
-    },
-    Cluster {
-        live: &'a Live<'a>,
-        open: Box<OpenCollection<'a>>,
-    },
-}
-
-/// Rows of one partition.
-pub(super) struct Piece {
-    /// Its name; none where rows find theirs by a key.
-    pub partition: Option<String>,
-    pub rows: Rows,
-}
-
-impl Feed<'_> {
-    /// How many rows will come, where that is known before they have; of a cluster to which somebody writes, about
-    /// so many.
-    pub fn rows(&self) -> Option<u64> {
-        match self {
-            Feed::Archive { partitions, .. } => {
-                Some(partitions.iter().map(|partition| partition.rows).sum())
-            }
-            Feed::Cluster { open, .. } => open.rows(),
-        }
-    }
-
-    /// All rows. Only where the stream ends without an error were they those of the source, each of them.
-    pub fn pieces(&self, ctx: &Context) -> BoxStream<'_, Result<Piece>> {
-        match self {
-            Feed::Archive {
-                archive,
-                entry,
-                partitions,
-            } => {
-                let partitions = partitions.iter().map(|partition| {
-                    let batches = batches(archive, entry, partition);
-                    batches.map_ok(|batch| Piece {
-                        partition: partition.name.clone(),
-                        rows: Rows { batch, held: None },
-                    })
-                });
-                stream::iter(partitions).flatten().boxed()
-            }
-            Feed::Cluster { live, open } => {
-                let (sender, mut receiver) = mpsc::channel(PIECES_AHEAD);
-                let ctx = ctx.clone();
-                let reading = async move {
-                    let read = open.read(Channel(sender), Box::new(Silent), &ctx).await?;
-                    let mut all = live.read.lock().unwrap_or_else(PoisonError::into_inner);
-                    all.insert(open.collection().name.clone(), read);
-                    Ok(())
-                };
-                // Reading goes on whenever rows are waited for, and its error comes behind them.
-                let failure = stream::once(reading)
-                    .filter_map(|read: Result<()>| future::ready(read.err().map(Err)));
-                let pieces = stream::poll_fn(move |task| receiver.poll_recv(task));
-                stream::select(pieces.map(Ok), failure).boxed()
-            }
-        }
-    }
-
-    /// The keys of a partition's rows.
-    pub fn keys<'f>(
-        &'f self,
-        partition: Option<&'f str>,
-        key_field: &'f str,
-    ) -> BoxStream<'f, Result<KeyColumn>> {
-        match self {
-            Feed::Archive {
-                archive,
-                entry,
-                partitions,
-            } => {
-                let wanted = partitions
-                    .iter()
-                    .filter(move |one| one.name.as_deref() == partition);
-                stream::iter(wanted)
-                    .flat_map(|partition| batches(archive, entry, partition))
-                    .and_then(move |batch| future::ready(KeyColumn::of_batch(&batch, key_field)))
-                    .boxed()
-            }
-            Feed::Cluster { open, .. } => {
-                let wanted = open
-                    .scans()
-                    .iter()
-                    .filter(move |scan| scan.partition() == partition);
-                stream::iter(wanted)
-                    .flat_map(|scan| {
-                        stream::try_unfold(scan.walk(), async |mut walker| {
-                            let page = walker.next_page().await?;
-                            Ok(page.map(|keys| (keys, walker)))
-                        })
-                        .boxed()
-                    })
-                    .boxed()
-            }
-        }
-    }
-
-    /// Puts a cluster's collection back as it was.
-    pub async fn close(self, ctx: &Context) {
-        if let Feed::Cluster { open, .. } = self {
-            open.close(ctx).await;
-        }
-    }
-}
-
-/// The rows of a partition of an archive.
-fn batches<'a>(
-    archive: &'a Archive,
-    entry: &'a CollectionEntry,
-    partition: &'a Partition,
-) -> impl Stream<Item = Result<RecordBatch>> + Send + 'a {
-    stream::iter(&partition.files)
-        .map(|file| archive.batches(entry, file))
-        .map_ok(|batches| batches.boxed())
-        .try_flatten()
-}
-
-/// The sink of a reading that feeds a restore: rows go on as they come.
-struct Channel(mpsc::Sender<Piece>);
-
-/// A range that goes on.
-struct Passed {
-    partition: Option<String>,
-    fields: Vec<Field>,
-    key_field: String,
-    digests: Digests,
-}
-
-impl Sink for Channel {
-    type Range = Passed;
-    type Kept = ();
-
-    async fn begin(&self, scan: &Scan, _: &RecordBatch) -> Result<Passed> {
-        Ok(Passed {
-            partition: scan.partition().map(str::to_owned),
-            fields: scan.fields().to_vec(),
-            key_field: scan.key_field().to_owned(),
-            digests: Digests::default(),
-        })
-    }
-
-    async fn push(&self, mut range: Passed, rows: Rows) -> Result<Passed> {
-        let batch = rows.batch.clone();
-        let range = compute::run(move || -> Result<Passed> {
-            let sums = digest::digest(&range.fields, &batch, &range.key_field)?;
-            range.digests.merge(&sums);
-            Ok(range)
-        })
-        .await?;
-        let piece = Piece {
-            partition: range.partition.clone(),
-            rows,
-        };
-        // Who no longer wants the rows knows why.
-        let gone = |_| Error::Stopped("rows were being read".to_owned());
-        self.0.send(piece).await.map_err(gone)?;
-        Ok(range)
-    }
-
-    async fn finish(&self, range: Passed) -> Result<((), Digests)> {
-        Ok(((), range.digests))
     }
 }

@@ -1,5 +1,9 @@
 //! Whether the rows that were read are all that the server holds.
 
+use std::sync::PoisonError;
+
+use arrow_array::RecordBatch;
+
 use super::{Fetched, Scan};
 use crate::archive::Drift;
 use crate::columns::KeyColumn;
@@ -29,6 +33,13 @@ impl KeySet {
     }
 }
 
+impl std::ops::AddAssign for KeySet {
+    fn add_assign(&mut self, other: KeySet) {
+        self.keys += other.keys;
+        self.digest += other.digest;
+    }
+}
+
 /// What was read of a collection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowsRead {
@@ -43,8 +54,7 @@ impl RowsRead {
     pub(super) fn add(&mut self, scan: &Scan, fetched: &Fetched) -> Result<()> {
         self.drift += fetched.drift;
         for batch in &fetched.batches {
-            let keys = KeyColumn::of_batch(batch, &scan.key.name)?;
-            self.keys.add(&scan.key, &keys)?;
+            self.keys += scan.key_set(batch)?;
         }
         Ok(())
     }
@@ -155,6 +165,7 @@ impl Completeness {
         let Some(scan) = self.scans.first() else {
             return Ok(None);
         };
+        let read = &self.as_walked(read);
         let pinned = scan.snapshot.timestamp();
         if pinned.is_none() && self.before == Some(read.keys.keys) && read.drift == Drift::default()
         {
@@ -248,6 +259,19 @@ impl Completeness {
         Ok(())
     }
 
+    /// Of a sample, what was walked is held against the counts: each fetch has shown to be what was picked of it.
+    fn as_walked(&self, read: &RowsRead) -> RowsRead {
+        let mut read = *read;
+        let walked: Vec<KeySet> = self.scans.iter().filter_map(Scan::walked).collect();
+        if !walked.is_empty() {
+            read.keys = KeySet::default();
+            for keys in walked {
+                read.keys += keys;
+            }
+        }
+        read
+    }
+
     /// The rows that the server holds of what is read, at a moment; `None` where it cannot tell.
     async fn count(&self, timestamp: u64) -> Result<Option<u64>> {
         let mut sum = 0;
@@ -269,6 +293,38 @@ impl Completeness {
 }
 
 impl Scan {
+    /// The keys of rows.
+    pub fn key_set(&self, batch: &RecordBatch) -> Result<KeySet> {
+        let mut keys = KeySet::default();
+        keys.add(&self.key, &KeyColumn::of_batch(batch, &self.key.name)?)?;
+        Ok(keys)
+    }
+
+    /// Hears of keys that were walked, of which a sample may be picked.
+    pub(super) fn note_walked(&self, keys: &KeyColumn) -> Result<()> {
+        match &self.sampled {
+            Some(sampled) => {
+                let mut walked = sampled
+                    .walked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                walked.add(&self.key, keys)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// All keys that were walked; none where all of them are fetched.
+    fn walked(&self) -> Option<KeySet> {
+        let sampled = self.sampled.as_ref()?;
+        Some(
+            *sampled
+                .walked
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
     /// The number of rows that the server holds under just these keys: more than there are keys where rows
     /// share one.
     async fn count_under(&self, keys: &KeyColumn, timestamp: u64) -> Result<u64> {

@@ -13,12 +13,16 @@ use crate::columns::{self, KeyColumn};
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::milvus::Page;
-use crate::milvus::expr::key_range;
+use crate::milvus::expr::{key_in, key_range};
 use crate::model::{Field, Key};
 
 /// The bytes that one answer aims at. Servers stop at 64 MiB (2.2, 2.3), and spend less on two answers than on one
 /// of twice the size.
 const PIECE_BYTES: u64 = 6 << 20;
+
+/// How many keys of a sample one expression names, and how many bytes of them, at most.
+const KEYS_NAMED: usize = 1_000;
+const KEY_BYTES_NAMED: usize = 1 << 20;
 
 /// How often a range is walked again when its rows are not those of the walk.
 const ATTEMPTS: u32 = 6;
@@ -177,7 +181,7 @@ impl Scan {
             keys.append(page);
         }
         keys.truncate_after(last);
-        Ok(keys)
+        Ok(self.picked(keys))
     }
 
     /// The rows after `after` up to `last`; split where the answer would be too large.
@@ -190,8 +194,7 @@ impl Scan {
         let mut batches = Vec::new();
         let mut bytes = 0;
         // Positions in `walked` still to be asked for, the next one on top.
-        let mut todo = Vec::new();
-        todo.push(0..walked.len());
+        let mut todo = self.parts(walked);
         while let Some(part) = todo.pop() {
             let after = if part.start == 0 {
                 after.clone()
@@ -204,12 +207,14 @@ impl Scan {
                 walked.key(part.end - 1)
             };
             let nameable = to.clone().filter(|to| self.can_name(to));
-            let expr = key_range(
-                &self.key.name,
-                self.has_text_keys(),
-                after.as_ref(),
-                nameable.as_ref(),
-            );
+            let expr = self.picked_in(walked, &part).unwrap_or_else(|| {
+                key_range(
+                    &self.key.name,
+                    self.has_text_keys(),
+                    after.as_ref(),
+                    nameable.as_ref(),
+                )
+            });
             match self
                 .cluster
                 .query(&self.query(expr, &self.field_names, None))
@@ -221,6 +226,12 @@ impl Scan {
                     let batch = match (&to, &nameable) {
                         (Some(to), None) => columns::up_to(&batch, &self.key.name, to)?,
                         _ => batch,
+                    };
+                    let batch = match &self.sampled {
+                        Some(sampled) => columns::rows_with(&batch, &self.key.name, |key| {
+                            sampled.sample.picks(key)
+                        })?,
+                        None => batch,
                     };
                     if batch.num_rows() > 0 {
                         if let Some(rest) = self.rest_of(walked, &part, &batch)? {
@@ -245,6 +256,40 @@ impl Scan {
             }
         }
         Ok((batches, bytes))
+    }
+
+    /// The parts of some keys that are asked for at first, the first one last: all at once, or of a sample as many
+    /// keys as an expression should name.
+    fn parts(&self, walked: &KeyColumn) -> Vec<Range<usize>> {
+        if self.sampled.is_none() {
+            return std::iter::once(0..walked.len()).collect();
+        }
+        let mut parts = Vec::new();
+        let (mut start, mut bytes) = (0, 0);
+        for position in 0..walked.len() {
+            let weight = walked.bytes(position).len();
+            if position > start
+                && (position - start >= KEYS_NAMED || bytes + weight > KEY_BYTES_NAMED)
+            {
+                parts.push(start..position);
+                (start, bytes) = (position, 0);
+            }
+            bytes += weight;
+        }
+        parts.push(start..walked.len());
+        parts.reverse();
+        parts
+    }
+
+    /// An expression for just the keys of a part that were picked; none where a range does, or some cannot be named.
+    fn picked_in(&self, walked: &KeyColumn, part: &Range<usize>) -> Option<String> {
+        self.sampled.as_ref().filter(|_| !part.is_empty())?;
+        let keys: Option<Vec<Key>> = part
+            .clone()
+            .map(|position| walked.key(position))
+            .map(|key| key.filter(|key| self.can_name(key) && *key != Key::Int(i64::MIN)))
+            .collect();
+        Some(key_in(&self.key.name, &keys?))
     }
 
     /// What is left of a part when the answer ends early, at a key that was walked: an answer to an iterator

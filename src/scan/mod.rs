@@ -9,12 +9,13 @@ mod budget;
 mod completeness;
 mod cut;
 mod fetch;
+mod first;
 mod leap;
 mod rows;
 mod snapshot;
 mod walk;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use arrow_schema::SchemaRef;
 
@@ -22,13 +23,14 @@ pub use budget::Budget;
 pub use completeness::{Completeness, KeySet, RowsRead, StoredRows, Verdict};
 pub use cut::{Cutter, KeyRange};
 pub use fetch::{Fetched, Piece, RowWidth};
+pub use first::{first_rows, last_key};
 pub use snapshot::Snapshot;
 pub use walk::Walker;
 
-use crate::columns;
+use crate::columns::{self, KeyColumn};
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, Query};
-use crate::model::{Collection, CollectionName, DataType, Field};
+use crate::model::{Collection, CollectionName, DataType, Field, Sample};
 
 /// A read of all (or the filtered) rows of one partition, or of a collection that is read as one.
 #[derive(Clone, Debug)]
@@ -41,7 +43,16 @@ pub struct Scan {
     schema: SchemaRef,
     key: Field,
     filter: Option<String>,
+    sampled: Option<Sampled>,
     snapshot: Arc<Snapshot>,
+}
+
+/// A share of the rows that a scan walks.
+#[derive(Clone, Debug)]
+struct Sampled {
+    sample: Sample,
+    /// All keys that were walked, whether picked or not.
+    walked: Arc<Mutex<KeySet>>,
 }
 
 impl Scan {
@@ -68,8 +79,27 @@ impl Scan {
             fields: fields.to_vec(),
             key: key.clone(),
             filter: filter.map(str::to_owned),
+            sampled: None,
             snapshot: snapshot.clone(),
         })
+    }
+
+    /// The same read, of a share of the rows: all keys are walked, and rows are fetched of those that are picked.
+    #[must_use]
+    pub fn sampled(mut self, sample: Option<Sample>) -> Scan {
+        self.sampled = sample.map(|sample| Sampled {
+            sample,
+            walked: Arc::default(),
+        });
+        self
+    }
+
+    /// Those of some keys whose rows are wanted.
+    pub fn picked(&self, keys: KeyColumn) -> KeyColumn {
+        match &self.sampled {
+            Some(sampled) => keys.retain(|key| sampled.sample.picks(key)),
+            None => keys,
+        }
     }
 
     /// The collection.

@@ -41,16 +41,23 @@ impl Scan {
                 let Some(cutter) = &mut walk.cutter else {
                     return Ok(None);
                 };
-                let leapt = walk.walker.leap().await?;
+                // The keys of a sample are proven by the walk, not by the fetches.
+                let leapt = match self.sampled {
+                    Some(_) => None,
+                    None => walk.walker.leap().await?,
+                };
                 let counted = leapt.is_some();
                 let keys = match leapt {
                     Some(keys) => Some(keys),
                     None => walk.walker.next_page().await?,
                 };
                 match keys {
-                    Some(keys) => walk
-                        .ready
-                        .extend(cutter.push(keys, counted, |key| self.can_name(key))),
+                    Some(keys) => {
+                        self.note_walked(&keys)?;
+                        let keys = self.picked(keys);
+                        walk.ready
+                            .extend(cutter.push(keys, counted, |key| self.can_name(key)));
+                    }
                     None => walk
                         .ready
                         .extend(walk.cutter.take().and_then(Cutter::finish)),

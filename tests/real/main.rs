@@ -23,5 +23,6 @@ mod scenarios;
 mod security;
 mod selection;
 mod servers;
+mod staging;
 mod survival;
 mod writes;

@@ -7,6 +7,7 @@ use milvault::archive::{Archive, Manifest, Selection, verify};
 use milvault::compare::{CompareOptions, Comparison, Side, compare};
 use milvault::compat::Adaptation;
 use milvault::export::{ExportOptions, export};
+use milvault::masking::MaskKey;
 use milvault::milvus::{Address, Cluster, ConnectOptions};
 use milvault::naming::Naming;
 use milvault::progress::{Context, Monitor, Task};
@@ -80,6 +81,7 @@ impl Vault {
             name: name.into(),
             source: cluster.server().into(),
             selection: selection.clone(),
+            mask_key: mask_key(selection),
             access,
             jobs: 4,
             memory: 512 << 20,
@@ -102,6 +104,14 @@ impl Vault {
         assert!(report.is_good(), "{:?}", report.problems);
         archive
     }
+}
+
+/// The secret of all tests with masks.
+pub const SECRET: &[u8] = b"a secret of 32 bytes, for tests.";
+
+/// The same, where there are masks.
+pub fn mask_key(selection: &Selection) -> Option<MaskKey> {
+    (!selection.masks.is_empty()).then(|| MaskKey::new(SECRET).unwrap())
 }
 
 /// All collections of a database.
@@ -150,6 +160,7 @@ pub fn renamed(rule: &str) -> Naming {
 pub fn restoring(naming: &Naming) -> RestoreOptions {
     RestoreOptions {
         selection: Selection::default(),
+        mask_key: None,
         naming: naming.clone(),
         if_exists: IfExists::Fail,
         adapt: Adaptation::default(),
@@ -197,6 +208,8 @@ pub async fn compared(
         selection: selection.clone(),
         naming: naming.clone(),
         access: FULL_ACCESS,
+        mask_key: None,
+        second_as_is: false,
         show: 10,
     };
     compare(a, b, &options, &Context::silent()).await

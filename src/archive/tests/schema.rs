@@ -91,6 +91,9 @@ fn full() -> Vec<Value> {
         filter: Some("id > 0".to_owned()),
         fields: names(&["id"]),
         exclude_fields: names(&["v"]),
+        sample: Some("1%".parse().unwrap()),
+        limit: Some(10),
+        masks: vec!["docs.title=hash".parse().unwrap()],
     };
     first.consistency = Consistency {
         mode: Mode::Snapshot,

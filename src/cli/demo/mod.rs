@@ -195,6 +195,7 @@ async fn export_all(
         name: super::export::default_name("demo.db", jiff::Timestamp::now()),
         source: source.name.clone(),
         selection: Selection::default(),
+        mask_key: None,
         access: READ_ONLY,
         jobs: JOBS,
         memory: MEMORY,
@@ -213,6 +214,7 @@ fn naming() -> Naming {
 fn restore_options(naming: &Naming) -> RestoreOptions {
     RestoreOptions {
         selection: Selection::default(),
+        mask_key: None,
         naming: naming.clone(),
         if_exists: IfExists::Fail,
         adapt: Adaptation::default(),
@@ -242,6 +244,8 @@ async fn compare_servers(
         },
         naming,
         access: READ_ONLY,
+        mask_key: None,
+        second_as_is: false,
         show: super::compare::SHOWN,
     };
     compare(&a, &b, &options, &session.ctx).await

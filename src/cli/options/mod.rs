@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod connection;
+mod masks;
 mod naming;
 mod profile;
 mod selection;
@@ -10,8 +11,11 @@ mod writing;
 
 pub use adaptation::AdaptationArguments;
 pub use connection::{ConnectionArguments, Role};
+pub use masks::MaskArguments;
 pub use naming::NamingArguments;
 pub use profile::{Profile, Profiles, is_name};
-pub use selection::{CollectionArguments, FilterArgument, PartArguments, selection};
+pub use selection::{
+    CollectionArguments, FilterArgument, PartArguments, ThinArguments, selection, staged,
+};
 pub use work::WorkArguments;
 pub use writing::WritingArguments;

@@ -2,6 +2,9 @@
 
 use clap::Args;
 use milvault::archive::Selection;
+use milvault::model::Sample;
+
+use super::MaskArguments;
 
 /// Which collections.
 #[derive(Args, Clone, Debug, Default)]
@@ -51,6 +54,19 @@ pub struct FilterArgument {
     filter: Option<String>,
 }
 
+/// How many rows.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Selection")]
+pub struct ThinArguments {
+    /// Only this share of the rows, such as `1%`, picked by a hash of the key: always and everywhere the same rows
+    #[arg(long, value_name = "SHARE")]
+    sample: Option<Sample>,
+
+    /// Only the first rows of each collection (of the sample, if there is one), by key
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
 /// All that was asked for.
 pub fn selection(
     collections: &CollectionArguments,
@@ -65,5 +81,16 @@ pub fn selection(
         filter: filter.filter.clone(),
         fields: parts.fields.clone(),
         exclude_fields: parts.exclude_fields.clone(),
+        ..Selection::default()
+    }
+}
+
+/// The same, of which a part of the rows is taken, and values are replaced.
+pub fn staged(selection: Selection, thin: &ThinArguments, masks: &MaskArguments) -> Selection {
+    Selection {
+        sample: thin.sample,
+        limit: thin.limit,
+        masks: masks.masks.clone(),
+        ..selection
     }
 }
