@@ -184,3 +184,136 @@ fn same(meant: &str, made: &str) -> bool {
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
     parse(meant).is_some_and(|meant| Some(meant) == parse(made))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CollectionName, ConsistencyLevel, DataType, DefaultValue, Load};
+
+    fn pairs(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        let owned = pairs
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        owned.collect()
+    }
+
+    /// A collection with something of everything that is compared.
+    fn rich() -> Collection {
+        let part = Field {
+            name: "part".into(),
+            element_type: Some(DataType::Int8),
+            data_type: DataType::Array,
+            ..Field::dynamic()
+        };
+        Collection {
+            name: CollectionName::new("default", "docs"),
+            description: "about".into(),
+            fields: vec![
+                Field {
+                    name: "id".into(),
+                    data_type: DataType::Int64,
+                    primary_key: true,
+                    auto_id: true,
+                    ..Field::dynamic()
+                },
+                Field {
+                    name: "text".into(),
+                    description: "what it says".into(),
+                    data_type: DataType::VarChar,
+                    params: pairs(&[("max_length", "9"), ("analyzer_params", "{\"a\": 1}")]),
+                    partition_key: true,
+                    nullable: true,
+                    default: Some(DefaultValue::String(String::new())),
+                    ..Field::dynamic()
+                },
+                Field {
+                    name: "parts".into(),
+                    data_type: DataType::ArrayOfStruct,
+                    fields: vec![part],
+                    ..Field::dynamic()
+                },
+            ],
+            dynamic: true,
+            functions: vec![Function {
+                name: "bm25".into(),
+                description: String::new(),
+                kind: Function::BM25,
+                inputs: vec!["text".into()],
+                outputs: vec!["sparse".into()],
+                params: pairs(&[("k", "1")]),
+            }],
+            properties: BTreeMap::new(),
+            partitions: vec!["_default_0".into(), "_default_1".into()],
+            shards: 1,
+            consistency_level: ConsistencyLevel::Bounded,
+            aliases: Vec::new(),
+            indexes: Vec::new(),
+            load: Load::default(),
+        }
+    }
+
+    #[test]
+    fn whatever_a_server_drops_or_changes_is_found() {
+        type Change = fn(&mut Collection);
+        let changes: [(&str, Change); 19] = [
+            ("description", |made| made.description.clear()),
+            ("dynamic", |made| made.dynamic = false),
+            ("consistency", |made| {
+                made.consistency_level = ConsistencyLevel::Strong
+            }),
+            ("partitions", |made| made.partitions.truncate(1)),
+            ("no function", |made| made.functions.clear()),
+            ("input", |made| made.functions[0].inputs.clear()),
+            ("kind", |made| made.functions[0].kind = 2),
+            ("parameter k", |made| made.functions[0].params.clear()),
+            ("no field parts", |made| made.fields.truncate(2)),
+            ("a field id2", |made| {
+                let mut more = made.fields[0].clone();
+                more.name = "id2".into();
+                made.fields.push(more);
+            }),
+            ("autoID", |made| made.fields[0].auto_id = false),
+            ("type", |made| made.fields[0].data_type = DataType::VarChar),
+            ("description of field text", |made| {
+                made.fields[1].description.clear()
+            }),
+            ("nullable", |made| made.fields[1].nullable = false),
+            ("default", |made| made.fields[1].default = None),
+            ("max_length", |made| {
+                made.fields[1]
+                    .params
+                    .insert("max_length".into(), "10".into());
+            }),
+            ("analyzer_params", |made| {
+                made.fields[1].params.remove("analyzer_params");
+            }),
+            ("parts[part]", |made| made.fields[2].fields.clear()),
+            ("element type of field parts[part]", |made| {
+                made.fields[2].fields[0].element_type = Some(DataType::Int16);
+            }),
+        ];
+        for (what, change) in changes {
+            let mut made = rich();
+            change(&mut made);
+            let found = differences(&rich(), &BTreeMap::new(), &made);
+            assert!(
+                found.iter().any(|one| one.contains(what)),
+                "{what}: {found:?}"
+            );
+        }
+        let found = differences(&rich(), &pairs(&[("timezone", "UTC")]), &rich());
+        assert!(found[0].contains("timezone"), "{found:?}");
+    }
+
+    #[test]
+    fn what_a_server_adds_or_writes_in_another_way_is_no_difference() {
+        let mut made = rich();
+        made.properties = pairs(&[("timezone", "UTC"), ("mmap.enabled", "True")]);
+        made.shards = 2;
+        let params = &mut made.fields[1].params;
+        params.insert("analyzer_params".into(), "{\"a\":1}".into());
+        params.insert("more".into(), "1".into());
+        let with = pairs(&[("mmap.enabled", "true")]);
+        assert_eq!(differences(&rich(), &with, &made), Vec::<String>::new());
+    }
+}
