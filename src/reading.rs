@@ -112,7 +112,7 @@ impl<'a> Reading<'a> {
 
     /// To which moment all rows that were read belong; `drift` is the sum of what was met.
     pub fn consistency(&self, drift: Drift) -> Consistency {
-        let timestamp = self.snapshot.timestamp();
+        let timestamp = self.snapshot.held();
         Consistency {
             mode: if timestamp.is_some() {
                 Mode::Snapshot

@@ -86,6 +86,8 @@ pub enum Verdict {
     SharedKeys,
     /// The counts prove nothing, because rows were written meanwhile.
     Written,
+    /// The server no longer knows the moment to which it pinned the reads.
+    MomentLost,
     /// More rows came than are counted.
     TooMany,
     /// The keys are not those that were read.
@@ -98,7 +100,9 @@ impl StoredRows {
     /// The verdict, where it does not need a second walk.
     pub fn first_look(&self, read: &RowsRead) -> Option<Verdict> {
         let rows = read.keys.keys;
-        if rows < self.before.min(self.after) {
+        if self.lost_moment(read) && (self.after..=self.before).contains(&rows) {
+            Some(Verdict::MomentLost)
+        } else if rows < self.before.min(self.after) {
             None
         } else if rows > self.before.max(self.after) && !self.show_writes(read) {
             Some(Verdict::TooMany)
@@ -110,7 +114,9 @@ impl StoredRows {
     /// The verdict after a second walk, which saw the keys `again` and `under_keys` rows under them.
     pub fn second_look(&self, read: &RowsRead, again: KeySet, under_keys: u64) -> Verdict {
         let missing = self.after.saturating_sub(under_keys);
-        if again == read.keys && missing == 0 {
+        if self.lost_moment(read) && again == read.keys && missing == 0 {
+            Verdict::MomentLost
+        } else if again == read.keys && missing == 0 {
             Verdict::SharedKeys
         } else if self.show_writes(read) {
             Verdict::Written
@@ -123,7 +129,17 @@ impl StoredRows {
 
     /// Whether rows were seen to be written meanwhile.
     fn show_writes(&self, read: &RowsRead) -> bool {
-        !self.pinned && (self.before != self.after || read.drift != Drift::default())
+        !self.pinned && self.changed(read)
+    }
+
+    /// Whether what a moment has did not hold still: compaction takes deleted rows away for good, also for those
+    /// who read an earlier moment (milvus issue 30576).
+    fn lost_moment(&self, read: &RowsRead) -> bool {
+        self.pinned && self.changed(read)
+    }
+
+    fn changed(&self, read: &RowsRead) -> bool {
+        self.before != self.after || read.drift != Drift::default()
     }
 }
 
@@ -144,6 +160,7 @@ impl Completeness {
             before: None,
         };
         if let Some(scan) = scans.first() {
+            scan.pin().await?;
             proof.before = proof.count(scan.snapshot.read_at()).await?;
         }
         Ok(proof)
@@ -167,8 +184,7 @@ impl Completeness {
         };
         let read = &self.as_walked(read);
         let pinned = scan.snapshot.timestamp();
-        if pinned.is_none() && self.before == Some(read.keys.keys) && read.drift == Drift::default()
-        {
+        if self.before == Some(read.keys.keys) && read.drift == Drift::default() {
             return Ok(self.before);
         }
         let moment = match pinned {
@@ -176,9 +192,7 @@ impl Completeness {
             None => scan.cluster.now().await?.unwrap_or(0),
         };
         let after = self.count(moment).await?;
-        // Of one moment one count says it all; the one from before may be of an earlier moment.
-        let before = if pinned.is_some() { after } else { self.before };
-        let (Some(before), Some(after)) = (before, after) else {
+        let (Some(before), Some(after)) = (self.before, after) else {
             self.doubt(read.keys.keys, monitor).await?;
             return Ok(after);
         };
@@ -212,6 +226,13 @@ impl Completeness {
                 "{name}: rows were written while it was read; the walk came upon {rows} rows, the server now counts \
                  {after}"
             )),
+            Verdict::MomentLost => {
+                scan.snapshot.lose();
+                monitor.warn(&format!(
+                    "{name}: rows that were deleted while it was read are gone for good ({before} rows, now {after}), \
+                     so the rows are not all of one moment; export again for that"
+                ));
+            }
             Verdict::TooMany => {
                 return Err(scan.incomplete(format!(
                     "{server} counts {after} rows but returned {rows}; try again when nobody writes to it"
@@ -417,6 +438,26 @@ mod tests {
             ..counted(2, 2)
         };
         assert_eq!(pinned.first_look(&read), Some(Verdict::TooMany));
+    }
+
+    #[test]
+    fn a_pinned_moment_that_has_fewer_rows_than_before_is_lost() {
+        let read = read(&[1, 2, 3]);
+        let pinned = |before, after| StoredRows {
+            pinned: true,
+            ..counted(before, after)
+        };
+        assert_eq!(pinned(3, 3).first_look(&read), Some(Verdict::Complete));
+        assert_eq!(pinned(4, 3).first_look(&read), Some(Verdict::MomentLost));
+        assert_eq!(pinned(5, 4).first_look(&read), None, "rows may be missing");
+        assert_eq!(
+            pinned(5, 4).second_look(&read, read.keys, 4),
+            Verdict::MomentLost
+        );
+        assert_eq!(
+            pinned(5, 4).second_look(&read, read.keys, 3),
+            Verdict::Missing(1)
+        );
     }
 
     #[test]

@@ -143,6 +143,25 @@ impl Scan {
         }
     }
 
+    /// Settles the moment that reads belong to, before the first of them.
+    ///
+    /// The server tells it to an iterator's first query, which itself is read at a later moment than the one it tells
+    /// (Milvus 2.5 to 3.0, `task_query.go`: the time at which the proxy began). So its rows are not used.
+    async fn pin(&self) -> Result<()> {
+        let everything =
+            crate::milvus::expr::key_range(&self.key.name, self.has_text_keys(), None, None);
+        let first = Query {
+            collection: &self.name,
+            partition: None,
+            expr: everything,
+            fields: std::slice::from_ref(&self.key.name),
+            limit: Some(1),
+            timestamp: 0,
+        };
+        let ask = || async { Ok(self.cluster.query(&first).await?.session_ts) };
+        self.snapshot.pin(ask).await
+    }
+
     fn incomplete(&self, reason: impl Into<String>) -> Error {
         Error::Incomplete {
             collection: self.name.clone(),

@@ -1,62 +1,67 @@
 //! To which moment reads belong.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::sync::OnceCell;
 
 use crate::error::Result;
 use crate::milvus::Cluster;
 
 /// The moment that all reads of a run share.
 ///
-/// Servers from 2.5 on tell a timestamp with the first page, to which all later reads are pinned. Older ones
-/// cannot be pinned; but a read that names the time at which the run began sees everything up to then, and does
-/// not wait for the present, which costs 200 ms and more a call (seen on 2.3.5).
+/// Servers from 2.5 on tell a timestamp, to which reads can be pinned. Older ones cannot be pinned; but a read that
+/// names the time at which the run began sees everything up to then, and does not wait for the present, which costs
+/// 200 ms and more a call (seen on 2.3.5).
 #[derive(Debug, Default)]
 pub struct Snapshot {
-    pinned: AtomicU64,
     begun: u64,
-    /// Whether no answer has yet told if the server pins reads.
-    open: AtomicBool,
+    may_pin: bool,
+    /// Empty until the server was asked; 0 where it pins nothing.
+    pinned: OnceCell<u64>,
+    lost: AtomicBool,
 }
 
 impl Snapshot {
     /// Everything that is written before this call will be seen.
     pub async fn begin(cluster: &Cluster) -> Result<Snapshot> {
         Ok(Snapshot {
-            pinned: AtomicU64::new(0),
             begun: cluster.now().await?.unwrap_or(0),
-            // Only a read of the present is told a timestamp, so one is spent where that may be.
-            open: AtomicBool::new(cluster.version().may_pin_reads()),
+            may_pin: cluster.version().may_pin_reads(),
+            ..Snapshot::default()
         })
+    }
+
+    /// Asks the server for its timestamp, once in a run.
+    pub(super) async fn pin<F>(&self, ask: impl FnOnce() -> F) -> Result<()>
+    where
+        F: Future<Output = Result<u64>>,
+    {
+        if self.may_pin {
+            self.pinned.get_or_try_init(ask).await?;
+        }
+        Ok(())
     }
 
     /// The timestamp that reads are pinned to; `None` where the server pins none.
     pub fn timestamp(&self) -> Option<u64> {
-        Some(self.pinned.load(Ordering::Acquire)).filter(|timestamp| *timestamp != 0)
+        self.pinned.get().copied().filter(|pinned| *pinned != 0)
     }
 
-    /// Hears the timestamp that came with an answer, and keeps the first one. False if the answer was read at
-    /// another moment than the one that is kept, and must be asked for again.
-    pub(super) fn offer(&self, asked: u64, told: u64) -> bool {
-        if asked != 0 || told == 0 {
-            self.open.store(false, Ordering::Release);
-            return true;
-        }
-        match self
-            .pinned
-            .compare_exchange(0, told, Ordering::AcqRel, Ordering::Acquire)
-        {
-            Ok(_) => true,
-            Err(kept) => kept == told,
-        }
+    /// The same, if all that was read is of that moment.
+    pub fn held(&self) -> Option<u64> {
+        self.timestamp()
+            .filter(|_| !self.lost.load(Ordering::Acquire))
     }
 
-    /// The moment that a read names; 0 is the present.
+    /// Notes that the server could not keep to the moment.
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::Release);
+    }
+
+    /// The moment that a read names.
     pub fn read_at(&self) -> u64 {
-        match self.timestamp() {
-            Some(pinned) => pinned,
-            None if self.open.load(Ordering::Acquire) => 0,
-            None => self.begun,
-        }
+        self.timestamp().unwrap_or(self.begun)
     }
 }
 
@@ -64,31 +69,30 @@ impl Snapshot {
 mod tests {
     use super::*;
 
-    fn snapshot(open: bool) -> Snapshot {
+    fn snapshot(may_pin: bool) -> Snapshot {
         Snapshot {
             begun: 5,
-            open: AtomicBool::new(open),
+            may_pin,
             ..Snapshot::default()
         }
     }
 
-    #[test]
-    fn the_first_timestamp_is_kept_and_pages_of_other_moments_are_read_again() {
+    #[tokio::test]
+    async fn the_first_timestamp_is_kept_until_it_is_lost() {
         let snapshot = snapshot(true);
-        assert_eq!(snapshot.read_at(), 0);
-        assert!(snapshot.offer(0, 70));
-        assert!(
-            !snapshot.offer(0, 71),
-            "a page that was read at the same time as the first"
-        );
-        assert_eq!((snapshot.read_at(), snapshot.timestamp()), (70, Some(70)));
-        assert!(snapshot.offer(70, 70));
+        snapshot.pin(|| async { Ok(70) }).await.unwrap();
+        snapshot.pin(|| async { Ok(71) }).await.unwrap();
+        assert_eq!((snapshot.read_at(), snapshot.held()), (70, Some(70)));
+        snapshot.lose();
+        assert_eq!((snapshot.read_at(), snapshot.held()), (70, None));
     }
 
-    #[test]
-    fn a_server_that_pins_nothing_is_read_as_of_the_beginning() {
-        let snapshot = snapshot(true);
-        assert!(snapshot.offer(0, 0));
-        assert_eq!((snapshot.read_at(), snapshot.timestamp()), (5, None));
+    #[tokio::test]
+    async fn a_server_that_pins_nothing_is_read_as_of_the_beginning() {
+        for (may_pin, told) in [(true, 0), (false, 70)] {
+            let snapshot = snapshot(may_pin);
+            snapshot.pin(|| async { Ok(told) }).await.unwrap();
+            assert_eq!((snapshot.read_at(), snapshot.timestamp()), (5, None));
+        }
     }
 }

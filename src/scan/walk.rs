@@ -11,6 +11,11 @@ use crate::model::Key;
 /// Pages grow back after so many pages without a size error.
 const PAGES_BEFORE_GROWTH: u32 = 8;
 
+/// A page with less than this part of its limit is a trickle; after so many of them in a row the rest is asked for at
+/// once.
+const TRICKLE: u64 = 64;
+const TRICKLES_BEFORE_THE_REST: u32 = 4;
+
 /// A walk over the keys of a scan, in ascending order.
 pub struct Walker<'a> {
     pub(super) scan: &'a Scan,
@@ -18,6 +23,8 @@ pub struct Walker<'a> {
     to: Option<Key>,
     limit: u64,
     calm: u32,
+    /// How many pages in a row were a trickle.
+    trickles: u32,
     /// Whether larger pages are asked for, because no key of a whole page can be named.
     growing: bool,
     pub(super) stride: Stride,
@@ -38,6 +45,7 @@ impl Scan {
             to,
             limit: LARGEST_PAGE,
             calm: 0,
+            trickles: 0,
             growing: false,
             stride: Stride::new(),
             done: false,
@@ -50,12 +58,17 @@ impl Walker<'_> {
     ///
     /// Only an empty page is the end: a short one is not (rows that share a key count against the limit
     /// on 2.2 and 2.3, and are returned once).
+    ///
+    /// Where somebody adds rows at the end for as long as the walk takes (keys that grow with time), no page would
+    /// ever be empty. So after a few pages of next to nothing all that is left is asked for at once: what comes after
+    /// that was written after the walk had begun.
     pub async fn next_page(&mut self) -> Result<Option<KeyColumn>> {
         if self.done {
             return Ok(None);
         }
         loop {
-            let Some(mut keys) = self.page().await? else {
+            let rest = self.is_due_for_the_rest();
+            let Some(mut keys) = self.page(rest).await? else {
                 continue;
             };
             keys.sort_and_dedup();
@@ -85,6 +98,10 @@ impl Walker<'_> {
                 }
                 None => return Err(self.nothing_nameable()),
             };
+            // A server may have a limit of its own: milvus-lite 2.5.1 gives as many as on the largest page.
+            self.done |= rest && keep == keys.len() && (keep as u64) < LARGEST_PAGE;
+            let is_trickle = !rest && (keep as u64) < self.limit / TRICKLE;
+            self.trickles = if is_trickle { self.trickles + 1 } else { 0 };
             let keys = keys.slice(0..keep);
             self.after = keys.key(keep - 1);
             self.growing = false;
@@ -99,9 +116,15 @@ impl Walker<'_> {
         self.done
     }
 
-    /// Asks for a page; `None` where it must be asked for again: it was too large, or of another moment.
-    async fn page(&mut self) -> Result<Option<KeyColumn>> {
+    fn is_due_for_the_rest(&self) -> bool {
+        let pinned = self.scan.snapshot.timestamp().is_some();
+        self.trickles >= TRICKLES_BEFORE_THE_REST && self.to.is_none() && !pinned
+    }
+
+    /// Asks for a page, or for all that is left; `None` where it must be asked for again, as it was too large.
+    async fn page(&mut self, rest: bool) -> Result<Option<KeyColumn>> {
         let scan = self.scan;
+        scan.pin().await?;
         let expr = key_range(
             &scan.key.name,
             scan.has_text_keys(),
@@ -109,12 +132,9 @@ impl Walker<'_> {
             self.to.as_ref(),
         );
         let fields = std::slice::from_ref(&scan.key.name);
-        let query = scan.query(expr, fields, Some(self.limit));
+        let query = scan.query(expr, fields, (!rest).then_some(self.limit));
         match scan.cluster.query(&query).await {
             Ok(page) => {
-                if !scan.snapshot.offer(query.timestamp, page.session_ts) {
-                    return Ok(None);
-                }
                 let keys = KeyColumn::of_answer(page.fields, &scan.key.name)?;
                 // Else it would look like the end.
                 let without_keys = || Error::Answer {
@@ -124,6 +144,10 @@ impl Walker<'_> {
                     reason: format!("rows came without their primary key {}", scan.key.name),
                 };
                 keys.ok_or_else(without_keys).map(Some)
+            }
+            Err(Error::TooLarge { .. }) if rest => {
+                self.trickles = 0;
+                Ok(None)
             }
             // Asking for less would bring no key to go on from either.
             Err(Error::TooLarge { .. }) if self.growing => Err(self.nothing_nameable()),
