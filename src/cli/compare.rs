@@ -119,6 +119,17 @@ async fn open(
 
 /// All that differs, a line each, and a verdict.
 pub fn differences(found: &Comparison, a: &str, b: &str) -> String {
+    let mut lines = details(found, a, b);
+    lines.push(if found.equal {
+        format!("{a} and {b} hold the same.")
+    } else {
+        format!("{a} and {b} differ.")
+    });
+    lines.join("\n")
+}
+
+/// All that differs, a line each.
+pub fn details(found: &Comparison, a: &str, b: &str) -> Vec<String> {
     let mut lines = Vec::new();
     for name in &found.only_in_a {
         lines.push(format!("{name}: only in {a}"));
@@ -134,12 +145,7 @@ pub fn differences(found: &Comparison, a: &str, b: &str) -> String {
         }
     }
     lines.extend(found.notes.iter().map(|note| format!("{note}.")));
-    lines.push(if found.equal {
-        format!("{a} and {b} hold the same.")
-    } else {
-        format!("{a} and {b} differ.")
-    });
-    lines.join("\n")
+    lines
 }
 
 fn collection(one: &CollectionComparison, a: &str, b: &str, lines: &mut Vec<String>) {

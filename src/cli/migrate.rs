@@ -11,7 +11,7 @@ use milvault::readable::ReadAccess;
 use milvault::restore::{MadeDatabase, RestoredCollection};
 use serde::Serialize;
 
-use super::compare::differences;
+use super::compare::details;
 use super::exit::Finish;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
@@ -170,7 +170,13 @@ fn summary(result: &Migrated, start: Instant) -> String {
         lines.push(export::moment(&result.consistency, "the migration"));
     }
     if let Some(found) = result.verification {
-        lines.push(differences(found, result.source, result.target));
+        lines.extend(details(found, result.source, result.target));
+        let verdict = if found.equal {
+            "holds"
+        } else {
+            "does not hold"
+        };
+        lines.push(format!("{} {verdict} what was read.", result.target));
     }
     lines.join("\n")
 }
