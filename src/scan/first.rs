@@ -16,6 +16,9 @@ use crate::model::Key;
 ///
 /// Rows that several partitions have under the last key come along; so do some more where no expression can name it.
 pub async fn first_rows(scans: Vec<Scan>, limit: u64) -> Result<Vec<Scan>> {
+    if let Some(scan) = scans.first() {
+        scan.pin().await?;
+    }
     let keys = scans.iter().map(|scan| scan.keys().boxed()).collect();
     let nameable = |key: &Key| scans.iter().all(|scan| scan.can_name(key));
     match last_key(keys, limit, nameable).await? {
