@@ -3,6 +3,7 @@
 use super::choice::IndexChoice;
 use super::fit::{Fitting, Indexes};
 use super::table::{Feature, Thing};
+use crate::milvus::Product;
 use crate::model::{Collection, DataType, Field, Index};
 
 pub(super) const INDEX_TYPE: &str = "index_type";
@@ -29,6 +30,9 @@ fn substitutes(index_type: &str) -> &'static [&'static str] {
         _ => &[],
     }
 }
+
+/// What a type of index may become on milvus-lite; the first that suits the field is taken.
+const LITE_SUBSTITUTES: [&str; 3] = ["SPARSE_INVERTED_INDEX", "BIN_FLAT", "AUTOINDEX"];
 
 /// What stands in for an index over a scalar that the target does not know; reads are the same without one.
 fn scalar_substitutes(index_type: &str, field: &Field) -> &'static [&'static str] {
@@ -163,11 +167,14 @@ impl Fitting<'_> {
         let path_known = !json_path || self.has(Feature::JsonPathIndex);
         if !(self.builds(&was, field) && path_known) {
             let candidates = match field.data_type.is_vector() {
+                // milvus-lite chooses what its backend holds out, whatever the number of rows.
+                true if self.target.product == Product::Lite => &LITE_SUBSTITUTES,
                 true => substitutes(&was),
                 false if path_known => scalar_substitutes(&was, field),
                 false => &[],
             };
-            let taken = candidates.iter().find(|one| self.builds(one, field));
+            let fits = |one: &&&str| suits(one, field.data_type) && self.builds(one, field);
+            let taken = candidates.iter().find(fits);
             let ways = match (taken, field.data_type.is_vector()) {
                 (Some(one), _) => format!("--index-fallback makes it {one}; "),
                 (None, false) => "--index-fallback leaves it out; ".to_owned(),
@@ -254,12 +261,11 @@ impl Fitting<'_> {
         let Some(metric) = index.params.get(METRIC_TYPE).cloned() else {
             return;
         };
-        // Indexes over scalars may come with an empty one, or with milvus-lite's NONE.
-        if matches!(metric.as_str(), "" | "NONE") {
+        // What milvus-lite says of indexes over scalars; Milvus says nothing, or an empty text.
+        if metric == "NONE" {
             index.params.remove(METRIC_TYPE);
-            return;
         }
-        if self.knows(Thing::Metric(&metric)) {
+        if matches!(metric.as_str(), "" | "NONE") || self.knows(Thing::Metric(&metric)) {
             return;
         }
         if metric == "TANIMOTO" && self.adaptation.indexes == Indexes::Fallback {

@@ -317,9 +317,9 @@ fn an_index_becomes_the_likest_that_the_target_builds() {
         ("2.5.1", "AISAQ", "DISKANN"),
         ("2.4.0", "HNSW_PRQ", "HNSW"),
         ("2.5.1", "IVF_RABITQ", "IVF_SQ8"),
-        ("milvus_lite-2", "IVF_RABITQ", "IVF_FLAT"),
+        ("milvus_lite-2", "IVF_RABITQ", "AUTOINDEX"),
         ("milvus_lite-2", "HNSW", "AUTOINDEX"),
-        ("milvus_lite-3.2.2", "DISKANN", "HNSW"),
+        ("milvus_lite-3.2.2", "DISKANN", "AUTOINDEX"),
     ] {
         let mut meant = plain();
         let params = [
