@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use self::files::Files;
 use crate::archive::{
-    ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Manifest, Partition, Selection,
-    Source, Tool,
+    ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Manifest, Partition, RbacFile,
+    Selection, Source, Tool,
 };
 use crate::error::{Error, Result};
 use crate::masking::{KeyOrder, MaskKey};
 use crate::milvus::Cluster;
-use crate::model::Database;
+use crate::model::{Database, Rbac};
 use crate::progress::Context;
+use crate::rbac;
 use crate::readable::{self, ReadAccess};
 use crate::reading::{OpenCollection, Plan, ReadOptions, Reading, databases, plan};
 use crate::store::Store;
@@ -38,6 +39,8 @@ pub struct ExportOptions {
     pub mask_key: Option<MaskKey>,
     /// What may be done to collections that cannot be read as they are.
     pub access: ReadAccess,
+    /// Whether users and roles are exported as well.
+    pub rbac: bool,
     /// How many ranges are fetched at once.
     pub jobs: usize,
     /// How many bytes of rows may be in flight.
@@ -54,6 +57,8 @@ pub async fn export(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Manifest> {
+    // First, because who may not read them should know at once.
+    let rbac = read_rbac(cluster, options).await?;
     let plans = options.plan(cluster).await?;
     for plan in &plans {
         readable::check(cluster, &plan.collection, options.access)?;
@@ -73,12 +78,17 @@ pub async fn export(
             collections.push(entry);
         }
         let consistency = reading.consistency(drift);
+        let rbac = match &rbac {
+            Some(rbac) => Some(writer.rbac(rbac).await?),
+            None => None,
+        };
         Ok(manifest(
             cluster,
             options,
             created,
             consistency,
             (databases, collections),
+            rbac,
         ))
     };
     let made = async {
@@ -98,6 +108,14 @@ pub async fn export(
         }
         made => made,
     }
+}
+
+/// The users and roles, where they are wanted.
+pub(crate) async fn read_rbac(cluster: &Cluster, options: &ExportOptions) -> Result<Option<Rbac>> {
+    if !options.rbac {
+        return Ok(None);
+    }
+    rbac::read(cluster).await.map(Some)
 }
 
 /// Makes one collection readable, exports its rows, and puts it back as it was.
@@ -167,6 +185,7 @@ fn manifest(
     created: jiff::Timestamp,
     consistency: Consistency,
     (databases, collections): (Vec<Database>, Vec<CollectionEntry>),
+    rbac: Option<RbacFile>,
 ) -> Manifest {
     Manifest {
         format: FORMAT,
@@ -184,5 +203,6 @@ fn manifest(
         consistency,
         databases,
         collections,
+        rbac,
     }
 }

@@ -16,6 +16,7 @@ pub mod milvus;
 pub mod model;
 pub mod naming;
 pub mod progress;
+pub mod rbac;
 pub mod readable;
 mod reading;
 pub mod restore;

@@ -19,6 +19,7 @@ use crate::masking::{KeyOrder, MaskKey};
 use crate::milvus::Cluster;
 use crate::naming::Naming;
 use crate::progress::Context;
+use crate::rbac::{RbacOptions, RbacReport};
 use crate::readable::{self, ReadAccess};
 use crate::reading::{ReadOptions, Reading, databases, plan};
 use crate::restore::{
@@ -46,6 +47,8 @@ pub struct MigrateOptions {
     pub load: bool,
     /// Whether the target is read at the end, and its rows held against those that were read of the source.
     pub verify: bool,
+    /// How users and roles are carried; not at all where this is `None`.
+    pub rbac: Option<RbacOptions>,
     /// Whether to stop after everything has been checked.
     pub dry_run: bool,
     /// How many ranges are fetched, and how many inserts are in flight, at once.
@@ -61,6 +64,8 @@ pub struct MigrateReport {
     pub databases: Vec<MadeDatabase>,
     /// One entry a collection, in the source's order.
     pub collections: Vec<RestoredCollection>,
+    /// What was done with users and roles, where that was asked for.
+    pub rbac: Option<RbacReport>,
     /// To which moment the rows belong.
     pub consistency: Consistency,
     /// What a verification found.
@@ -101,6 +106,7 @@ pub async fn migrate(
     Ok(MigrateReport {
         databases: report.databases,
         collections: report.collections,
+        rbac: report.rbac,
         consistency,
         verification,
         dry_run: report.dry_run,
@@ -146,6 +152,7 @@ impl MigrateOptions {
             adapt: self.adapt.clone(),
             aliases: self.aliases,
             load: self.load,
+            rbac: self.rbac.clone(),
             verify: false,
             dry_run: self.dry_run,
             jobs: self.jobs,

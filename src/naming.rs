@@ -94,6 +94,11 @@ impl Naming {
         target
     }
 
+    /// The database in the target of what is in no collection of its own: where a collection of any name would go.
+    pub fn database(&self, database: &str) -> String {
+        self.target(&CollectionName::new(database, "*")).database
+    }
+
     /// The name in the target of an alias of `collection`: named by the same rules as a collection.
     pub fn alias(&self, collection: &CollectionName, alias: &str) -> String {
         self.target(&CollectionName::new(collection.database.clone(), alias))

@@ -28,6 +28,7 @@ use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName};
 use crate::naming::Naming;
 use crate::progress::Context;
+use crate::rbac::{self, RbacOptions, RbacReport};
 use crate::scan::Budget;
 use crate::together::each;
 
@@ -55,6 +56,8 @@ pub struct RestoreOptions {
     pub aliases: bool,
     /// Whether collections that were loaded are loaded.
     pub load: bool,
+    /// How users and roles are restored; not at all where this is `None`.
+    pub rbac: Option<RbacOptions>,
     /// Whether every file of the archive is checked before the target is touched.
     pub verify: bool,
     /// Whether to stop after everything has been checked.
@@ -87,6 +90,8 @@ pub struct RestoreReport {
     pub databases: Vec<MadeDatabase>,
     /// One entry a collection, in the archive's order.
     pub collections: Vec<RestoredCollection>,
+    /// What was done with users and roles, where that was asked for.
+    pub rbac: Option<RbacReport>,
     /// Whether nothing was done, because a plan was asked for.
     pub dry_run: bool,
 }
@@ -158,7 +163,7 @@ pub(crate) async fn restore_from(
     options: &RestoreOptions,
     ctx: &Context,
 ) -> Result<RestoreReport> {
-    let targets = plan::plan(source, cluster, options).await?;
+    let (targets, rbac) = plan::plan(source, cluster, options).await?;
     let mut databases = databases::plan(cluster, source.databases(), &targets).await?;
     if let Source::Archive(archive) = source
         && options.verify
@@ -204,6 +209,7 @@ pub(crate) async fn restore_from(
         return Ok(RestoreReport {
             databases,
             collections,
+            rbac: rbac.map(|plan| plan.report),
             dry_run: true,
         });
     }
@@ -244,9 +250,14 @@ pub(crate) async fn restore_from(
         }
     };
     databases::settle(cluster, &mut databases).await;
+    let rbac = match rbac {
+        Some(plan) => Some(rbac::apply(cluster, plan, ctx).await?),
+        None => None,
+    };
     Ok(RestoreReport {
         databases,
         collections,
+        rbac,
         dry_run: false,
     })
 }

@@ -14,6 +14,9 @@ pub const CHECKSUM: &str = "manifest.sha256";
 /// Marks an archive that is being written; written first, removed when the manifest is there.
 pub const UNFINISHED: &str = "unfinished.json";
 
+/// The users and roles, where an export has them.
+pub const RBAC: &str = "rbac.json";
+
 /// The folder of all data files.
 pub(super) const DATA: &str = "collections/";
 

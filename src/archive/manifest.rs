@@ -37,6 +37,9 @@ pub struct Manifest {
     pub databases: Vec<Database>,
     /// The collections, with their files.
     pub collections: Vec<CollectionEntry>,
+    /// The users and roles, where the export has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rbac: Option<RbacFile>,
 }
 
 /// A program and its version.
@@ -178,6 +181,27 @@ pub struct File {
     pub digest: Digest,
 }
 
+/// The file of users and roles.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RbacFile {
+    /// The file's path, relative to the archive's folder.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes, as 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// How many users there are, `root` among them.
+    pub users: u64,
+    /// How many roles.
+    pub roles: u64,
+    /// How many groups of privileges.
+    pub privilege_groups: u64,
+    /// How many grants.
+    pub grants: u64,
+    /// How many users come with a password hash.
+    pub password_hashes: u64,
+}
+
 /// How much an archive holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Totals {
@@ -252,16 +276,22 @@ impl Manifest {
         self.collections.iter().flat_map(CollectionEntry::files)
     }
 
+    /// The paths of all objects that the archive consists of, but the manifest and its checksum.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        let rbac = self.rbac.iter().map(|file| file.path.as_str());
+        self.files().map(|file| file.path.as_str()).chain(rbac)
+    }
+
     /// What a reader relies on before it opens any file.
     fn check(&self) -> Result<(), String> {
         if self.created.parse::<jiff::Timestamp>().is_err() {
             return Err(format!("created is {:?}, which is no time", self.created));
         }
         let mut paths = HashSet::new();
-        for file in self.files() {
-            check_path(&file.path)?;
-            if !paths.insert(file.path.as_str()) {
-                return Err(format!("{} is named twice", file.path));
+        for path in self.paths() {
+            check_path(path)?;
+            if !paths.insert(path) {
+                return Err(format!("{path} is named twice"));
             }
         }
         let mut names = HashSet::new();

@@ -6,6 +6,7 @@ mod layout;
 mod list;
 pub mod manifest;
 mod object;
+mod rbac_file;
 mod reader;
 mod row_group;
 pub mod verify;
@@ -13,11 +14,11 @@ mod writer;
 
 pub use data_file::Damage;
 pub use encoder::{DataFileEncoder, FileSummary};
-pub use layout::{CHECKSUM, DataFilePath, MANIFEST, UNFINISHED};
+pub use layout::{CHECKSUM, DataFilePath, MANIFEST, RBAC, UNFINISHED};
 pub use list::{Listing, Summary, list};
 pub use manifest::{
-    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, Selection,
-    Source, Tool,
+    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, RbacFile,
+    Selection, Source, Tool,
 };
 pub use reader::Archive;
 pub use verify::{verify, verify_collections};

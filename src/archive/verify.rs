@@ -58,6 +58,16 @@ struct Job<'a> {
 /// about; an error means that the verification itself could not go on.
 pub async fn verify(archive: &Archive, context: &Context, workers: usize) -> Result<Report> {
     let mut report = verify_collections(archive, context, workers, &|_| true).await?;
+    if let Some(file) = &archive.manifest().rbac
+        && let Some(Flaw { damage, reason }) = archive.rbac_flaw(file).await?
+    {
+        let uri = archive.uri_of(&file.path);
+        report.problems.push(Finding {
+            uri,
+            damage,
+            reason,
+        });
+    }
     let data = archive.uri_of(DATA);
     // Among the data it may be rows that the manifest has lost; beside them it is somebody's note.
     let (rows, notes): (Vec<_>, Vec<_>) = unlisted(archive)
@@ -282,8 +292,7 @@ async fn unlisted(archive: &Archive) -> Result<Vec<Finding>> {
     let (store, name) = archive.place();
     let named: HashSet<&str> = archive
         .manifest()
-        .files()
-        .map(|file| file.path.as_str())
+        .paths()
         .chain([MANIFEST, CHECKSUM])
         .collect();
     let mut found = Vec::new();

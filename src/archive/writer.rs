@@ -141,6 +141,13 @@ impl ArchiveWriter {
         object.finish().await
     }
 
+    /// The same of an object that holds secrets.
+    pub(super) async fn put_private(&self, path: &str, bytes: Bytes) -> Result<()> {
+        let mut object = self.store.create_private(&self.path(path)).await?;
+        object.write(bytes).await?;
+        object.finish().await
+    }
+
     fn taken(&self) -> Error {
         Error::Exists {
             what: format!("archive {}", self.uri()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use milvault::Result;
-use milvault::archive::{Consistency, Manifest, Mode};
+use milvault::archive::{Consistency, Manifest, Mode, RbacFile};
 use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, export, preview};
 use milvault::lite::Lite;
 use milvault::milvus::Address;
@@ -19,7 +19,7 @@ use super::options::{
     ThinArguments, WorkArguments, selection, staged,
 };
 use super::place::Connected;
-use super::{Session, output, place, units};
+use super::{Session, output, place, rbac, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -54,6 +54,10 @@ pub struct Arguments {
     #[arg(long, conflicts_with = "no_load")]
     temp_index: bool,
 
+    /// Export users, roles and grants, too: all that the server has, whatever is selected
+    #[arg(long)]
+    rbac: bool,
+
     /// Check everything, say what would be exported, write nothing and touch nothing
     #[arg(long)]
     dry_run: bool,
@@ -75,6 +79,7 @@ struct Exported<'a> {
     files: u64,
     seconds: f64,
     consistency: Consistency,
+    rbac: Option<&'a RbacFile>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
@@ -100,6 +105,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             load: !arguments.no_load,
             temp_index: arguments.temp_index,
         },
+        rbac: arguments.rbac,
         jobs: arguments.work.jobs,
         memory: arguments.work.memory,
     };
@@ -119,6 +125,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         files: totals.files,
         seconds: start.elapsed().as_secs_f64(),
         consistency: manifest.consistency,
+        rbac: manifest.rbac.as_ref(),
     };
     session
         .output
@@ -137,6 +144,8 @@ struct Planned<'a> {
     /// Null where not all were counted.
     rows: Option<u64>,
     plan: &'a [PreviewedCollection],
+    /// What `rbac.json` would say, without passwords: users with their roles, roles, grants.
+    rbac: Option<Vec<String>>,
 }
 
 async fn plan(
@@ -156,6 +165,7 @@ async fn plan(
         collections: found.collections.len(),
         rows: found.collections.iter().map(counted).sum(),
         plan: &found.collections,
+        rbac: found.rbac.as_ref().map(rbac::lines),
     };
     session.output.result(&result, || plan_text(&result))?;
     Ok(Finish::Done)
@@ -167,8 +177,10 @@ fn counted(one: &PreviewedCollection) -> Option<u64> {
 
 fn plan_text(result: &Planned) -> String {
     let what = units::count(result.collections as u64, "collection");
+    let rbac = result.rbac.iter().flatten();
+    let rbac: String = rbac.map(|line| format!("{line}\n")).collect();
     let end = format!(
-        "Nothing was written or touched. {what} of {} would go into {}.",
+        "{rbac}Nothing was written or touched. {what} of {} would go into {}.",
         result.source, result.archive
     );
     if result.plan.is_empty() {
@@ -209,7 +221,7 @@ fn access_text(one: &PreviewedCollection) -> String {
 }
 
 fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
-    format!(
+    let mut text = format!(
         "{}: {} of {} ({}) in {}\n{}\n",
         result.archive,
         units::count(result.rows, "row"),
@@ -217,7 +229,12 @@ fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
         units::bytes(result.bytes),
         units::time(start.elapsed()),
         moment(&manifest.consistency, "the export"),
-    )
+    );
+    if let Some(file) = result.rbac {
+        let (holds, passwords) = (rbac::holds(file), rbac::passwords(file));
+        text.push_str(&format!("With {holds}; {passwords}.\n"));
+    }
+    text
 }
 
 /// To which moment the rows of an export, or of another `work`, belong, as a sentence.
@@ -298,6 +315,7 @@ mod tests {
             collections: 2,
             rows: None,
             plan: &[known, unloaded],
+            rbac: None,
         };
         let expected = "\
 COLLECTION  ROWS      PARTITIONS  LEFT OUT       TO READ IT

@@ -7,6 +7,7 @@ use milvault::Result;
 use milvault::archive::Consistency;
 use milvault::compare::Comparison;
 use milvault::migrate::{MigrateOptions, MigrateReport, migrate};
+use milvault::rbac::RbacReport;
 use milvault::readable::ReadAccess;
 use milvault::restore::{MadeDatabase, RestoredCollection};
 use serde::Serialize;
@@ -15,9 +16,10 @@ use super::compare::details;
 use super::exit::Finish;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
-    PartArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection, staged,
+    PartArguments, RbacArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection,
+    staged,
 };
-use super::{Session, export, place, restore, units};
+use super::{Session, export, place, rbac, restore, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -66,6 +68,8 @@ pub struct Arguments {
     dry_run: bool,
 
     #[command(flatten)]
+    rbac: RbacArguments,
+    #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -83,11 +87,12 @@ struct Migrated<'a> {
     databases: &'a [MadeDatabase],
     collections: &'a [RestoredCollection],
     verification: Option<&'a Comparison>,
+    rbac: Option<&'a RbacReport>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
-    let options = options(&arguments)?;
+    let options = options(&arguments, session)?;
     let (from, to) = (
         place::cluster(&arguments.from, session)?,
         place::cluster(&arguments.to, session)?,
@@ -114,6 +119,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         databases: &report.databases,
         collections: &report.collections,
         verification: report.verification.as_ref(),
+        rbac: report.rbac.as_ref(),
     };
     session.output.result(&result, || summary(&result, start))?;
     let skipped_alike = !report.collections.iter().any(|one| one.differs);
@@ -123,7 +129,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     ))
 }
 
-fn options(arguments: &Arguments) -> Result<MigrateOptions> {
+fn options(arguments: &Arguments, session: &Session) -> Result<MigrateOptions> {
     Ok(MigrateOptions {
         selection: staged(
             selection(&arguments.collections, &arguments.parts, &arguments.filter),
@@ -141,6 +147,7 @@ fn options(arguments: &Arguments) -> Result<MigrateOptions> {
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load_target,
         verify: arguments.verify,
+        rbac: arguments.rbac.options(&session.ctx)?,
         dry_run: arguments.dry_run,
         jobs: arguments.work.jobs,
         memory: arguments.work.memory,
@@ -150,6 +157,9 @@ fn options(arguments: &Arguments) -> Result<MigrateOptions> {
 fn summary(result: &Migrated, start: Instant) -> String {
     let mut lines = restore::databases(result.databases, result.dry_run);
     lines.extend(restore::collections(result.collections, result.dry_run));
+    if let Some(report) = result.rbac {
+        lines.extend(rbac::restored(report, result.dry_run));
+    }
     let what = format!(
         "{} of {}",
         units::count(result.rows, "row"),

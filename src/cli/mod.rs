@@ -13,6 +13,7 @@ mod options;
 mod output;
 mod place;
 mod progress;
+mod rbac;
 mod restore;
 mod show;
 mod signals;

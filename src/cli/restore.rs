@@ -8,6 +8,7 @@ use milvault::compare::{CompareOptions, Comparison, Side, compare};
 use milvault::compat::KeysKept;
 use milvault::model::{Collection, Field};
 use milvault::naming::Naming;
+use milvault::rbac::RbacReport;
 use milvault::readable::ReadAccess;
 use milvault::restore::{
     MadeDatabase, Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore,
@@ -20,11 +21,12 @@ use super::exit::Finish;
 use super::ls::index_text;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
-    PartArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection, staged,
+    PartArguments, RbacArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection,
+    staged,
 };
 use super::place::Connected;
 use super::show::type_text;
-use super::{Session, output, place, units};
+use super::{Session, output, place, rbac, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -71,6 +73,8 @@ pub struct Arguments {
     temp_index: bool,
 
     #[command(flatten)]
+    rbac: RbacArguments,
+    #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -88,12 +92,13 @@ struct Restored<'a> {
     seconds: f64,
     databases: &'a [MadeDatabase],
     collections: &'a [RestoredCollection],
+    rbac: Option<&'a RbacReport>,
     comparison: Option<&'a Comparison>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
-    let options = options(&arguments)?;
+    let options = options(&arguments, session)?;
     if arguments.compare && arguments.writing.makes_new_keys() {
         return Err(Error::Usage(
             "--compare tells rows by their keys, and --auto-id regenerate makes new ones; leave one of them out".into(),
@@ -117,6 +122,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         seconds: start.elapsed().as_secs_f64(),
         databases: &report.databases,
         collections: &report.collections,
+        rbac: report.rbac.as_ref(),
         comparison: comparison.as_ref(),
     };
     session.output.result(&result, || summary(&result, start))?;
@@ -188,7 +194,7 @@ async fn compare_restored(
     compare(&archive, &cluster, &options, &session.ctx).await
 }
 
-fn options(arguments: &Arguments) -> Result<RestoreOptions> {
+fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOptions> {
     let naming: Naming = arguments.naming.naming()?;
     Ok(RestoreOptions {
         selection: staged(
@@ -206,6 +212,7 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
         adapt: arguments.writing.adaptation()?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
+        rbac: arguments.rbac.options(&session.ctx)?,
         verify: !arguments.no_verify,
         dry_run: arguments.dry_run,
         jobs: arguments.work.jobs,
@@ -216,6 +223,9 @@ fn options(arguments: &Arguments) -> Result<RestoreOptions> {
 fn summary(result: &Restored, start: Instant) -> String {
     let mut lines = databases(result.databases, result.dry_run);
     lines.extend(collections(result.collections, result.dry_run));
+    if let Some(report) = result.rbac {
+        lines.extend(rbac::restored(report, result.dry_run));
+    }
     let what = format!(
         "{} of {}",
         units::count(result.rows, "row"),

@@ -4,12 +4,12 @@ use clap::Args;
 use milvault::Result;
 use milvault::archive::{Archive, CollectionEntry, Manifest, Selection};
 use milvault::milvus::ServerVersion;
-use milvault::model::{DataType, Field};
+use milvault::model::{DataType, Field, Rbac};
 
 use super::exit::Finish;
 use super::export::moment;
 use super::ls::index_text;
-use super::{Session, output, place, units};
+use super::{Session, output, place, rbac, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -19,13 +19,18 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let archive = place::archive(&arguments.archive, session).await?;
+    let reading = archive.rbac();
+    let rbac = session
+        .ctx
+        .until_stopped("reading users and roles", reading);
+    let rbac = rbac.await?;
     session
         .output
-        .result(archive.manifest(), || text(&archive))?;
+        .result(archive.manifest(), || text(&archive, rbac.as_ref()))?;
     Ok(Finish::Done)
 }
 
-fn text(archive: &Archive) -> String {
+fn text(archive: &Archive, rbac: Option<&Rbac>) -> String {
     let manifest = archive.manifest();
     let mut lines = vec![archive.uri()];
     lines.extend(
@@ -36,6 +41,11 @@ fn text(archive: &Archive) -> String {
     for entry in &manifest.collections {
         lines.push(String::new());
         lines.push(collection(entry));
+    }
+    if let Some(rbac) = rbac {
+        lines.extend(["".to_owned(), "users and roles".to_owned()]);
+        let told = rbac::lines(rbac).into_iter();
+        lines.extend(told.map(|line| format!("  {line}")));
     }
     lines.join("\n")
 }
@@ -71,6 +81,10 @@ fn head(manifest: &Manifest) -> Vec<(&'static str, String)> {
             units::bytes(totals.bytes)
         ),
     ));
+    if let Some(file) = &manifest.rbac {
+        let (holds, passwords) = (rbac::holds(file), rbac::passwords(file));
+        head.push(("access", format!("{holds}; {passwords}")));
+    }
     head
 }
 

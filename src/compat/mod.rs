@@ -9,11 +9,13 @@ mod field;
 mod fit;
 mod function;
 mod index;
+mod privileges;
 mod property;
 mod table;
 
 pub use choice::IndexChoice;
 pub use fit::{Adaptation, AutoId, Droppable, Fit, Indexes, KeysKept, fit};
+pub use privileges::{is_of_cluster, knows_privilege, knows_privilege_groups};
 pub use table::{Call, Feature, Thing, is_known, knows};
 
 #[cfg(test)]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::ExportOptions;
+use super::{ExportOptions, read_rbac};
 use crate::archive::{ArchiveWriter, Selection};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
-use crate::model::{CollectionName, Field};
+use crate::model::{CollectionName, Field, Rbac};
 use crate::progress::Context;
 use crate::readable;
 use crate::reading::Plan;
@@ -23,6 +23,9 @@ const COLLECTIONS_AT_ONCE: usize = 8;
 pub struct Preview {
     /// One entry a collection, in the order of the export.
     pub collections: Vec<PreviewedCollection>,
+    /// The users and roles, where they are wanted.
+    #[serde(skip)]
+    pub rbac: Option<Rbac>,
 }
 
 /// What an export would do with one collection.
@@ -65,6 +68,7 @@ pub async fn preview(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Preview> {
+    let rbac = read_rbac(cluster, options).await?;
     let plans = options.plan(cluster).await?;
     for plan in &plans {
         readable::check(cluster, &plan.collection, options.access)?;
@@ -77,6 +81,7 @@ pub async fn preview(
     });
     Ok(Preview {
         collections: previewed.await?,
+        rbac,
     })
 }
 

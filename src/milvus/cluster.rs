@@ -196,6 +196,11 @@ impl Cluster {
         &self.address
     }
 
+    /// Whether calls are made in the name of a user.
+    pub fn is_logged_in(&self) -> bool {
+        self.authorization.is_some()
+    }
+
     /// What messages call the server: `http://host:port` without credentials, or the path of a milvus-lite.
     pub fn server(&self) -> &str {
         &self.server

@@ -9,6 +9,7 @@ mod describe;
 pub mod expr;
 mod load;
 mod query;
+mod rbac;
 mod status;
 mod version;
 mod write;
@@ -16,6 +17,7 @@ mod write;
 pub use address::{Address, Credentials, Tls};
 pub use cluster::{Cluster, ConnectOptions};
 pub use query::{LARGEST_PAGE, Page, Query};
+pub use rbac::FoundRbac;
 pub use version::{Product, ServerVersion};
 
 /// The generated messages, as they travel.

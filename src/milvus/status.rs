@@ -29,6 +29,7 @@ macro_rules! answers {
 
 answers!(
     AllocTimestampResponse,
+    BackupRbacMetaResponse,
     ConnectResponse,
     DescribeAliasResponse,
     DescribeCollectionResponse,
@@ -46,6 +47,9 @@ answers!(
     ListResourceGroupsResponse,
     MutationResult,
     QueryResults,
+    SelectGrantResponse,
+    SelectRoleResponse,
+    SelectUserResponse,
     ShowCollectionsResponse,
     ShowPartitionsResponse,
 );

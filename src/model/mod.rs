@@ -7,6 +7,7 @@ mod difference;
 mod key;
 mod mask;
 mod name;
+mod rbac;
 mod sample;
 
 pub use collection::{Collection, Database, DefaultValue, Field, Function, Index, Load};
@@ -16,6 +17,7 @@ pub use difference::schema_differences;
 pub use key::Key;
 pub use mask::{Mask, MaskKind};
 pub use name::CollectionName;
+pub use rbac::{ANY, Grant, PasswordHash, PrivilegeGroup, Rbac, Role, User, grants_in_words};
 pub use sample::Sample;
 
 /// The name under which Milvus keeps the dynamic field of a collection (a JSON column).

@@ -10,6 +10,7 @@ use crate::masking::{self, KeyOrder};
 use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName, DEFAULT_PARTITION, DYNAMIC_FIELD, Field, Key};
 use crate::naming::Naming;
+use crate::rbac::{self, RbacOptions};
 use crate::select;
 
 /// One collection to restore.
@@ -38,7 +39,7 @@ pub(super) async fn plan<'a>(
     source: &Source<'a>,
     cluster: &Cluster,
     options: &RestoreOptions,
-) -> Result<Vec<Target<'a>>> {
+) -> Result<(Vec<Target<'a>>, Option<rbac::Plan>)> {
     if matches!(source, Source::Archive(_)) && options.selection.filter.is_some() {
         return Err(Error::Usage(
             "--filter is for clusters; an archive's rows are restored whole".into(),
@@ -80,10 +81,52 @@ pub(super) async fn plan<'a>(
     let hidden = targets.iter().filter(hides);
     problems.extend(hidden.map(|target| hidden_key(cluster, target)));
     problems.extend(settle_existing(cluster, options, &mut targets).await?);
+    let rbac = match &options.rbac {
+        Some(options) => {
+            let planned = plan_rbac(source, cluster, &naming, &targets, options).await?;
+            problems.extend(planned.1);
+            Some(planned.0)
+        }
+        None => None,
+    };
     if !problems.is_empty() {
         return Err(Error::Incompatible { problems });
     }
-    Ok(targets)
+    Ok((targets, rbac))
+}
+
+/// What the restore will do with users and roles, and the reasons why it cannot.
+async fn plan_rbac(
+    source: &Source<'_>,
+    cluster: &Cluster,
+    naming: &Naming,
+    targets: &[Target<'_>],
+    options: &RbacOptions,
+) -> Result<(rbac::Plan, Vec<String>)> {
+    let (archived, version) = source.rbac().await?;
+    let mut coming = BTreeMap::new();
+    for target in targets {
+        let (from, to) = (target.origin.schema(), &target.meant);
+        coming.insert(from.name.clone(), to.name.clone());
+        for alias in &from.aliases {
+            let name = naming.alias(&from.name, alias);
+            if to.aliases.contains(&name) {
+                coming.insert(
+                    CollectionName::new(from.name.database.clone(), alias),
+                    CollectionName::new(to.name.database.clone(), name),
+                );
+            }
+        }
+    }
+    rbac::plan(
+        &archived,
+        version.as_ref(),
+        cluster,
+        naming,
+        &coming,
+        options,
+    )
+    .await
 }
 
 /// Refuses indexes that were chosen for fields that nothing here has.

@@ -7,7 +7,8 @@ use crate::archive::{Archive, CollectionEntry, Consistency, Drift, Partition, Se
 use crate::error::{Error, Result};
 use crate::masking::Masking;
 use crate::milvus::{Cluster, ServerVersion};
-use crate::model::{Collection, CollectionName, Database, Field, Key, Sample};
+use crate::model::{Collection, CollectionName, Database, Field, Key, Rbac, Sample};
+use crate::rbac;
 use crate::reading::{Plan, Read, Reading};
 use crate::select;
 
@@ -76,6 +77,26 @@ impl<'a> Source<'a> {
         match *self {
             Source::Archive(archive) => &archive.manifest().databases,
             Source::Cluster(live) => &live.databases,
+        }
+    }
+
+    /// The users and roles, and the version of their server where that is known.
+    pub(super) async fn rbac(&self) -> Result<(Rbac, Option<ServerVersion>)> {
+        match self {
+            Source::Archive(archive) => match archive.rbac().await? {
+                Some(found) => {
+                    let version = &archive.manifest().source.server_version;
+                    Ok((found, ServerVersion::parse(version)))
+                }
+                None => Err(Error::Usage(format!(
+                    "{} has no users and roles; leave --rbac away, or export with --rbac",
+                    archive.uri()
+                ))),
+            },
+            Source::Cluster(live) => {
+                let cluster = live.reading.cluster();
+                Ok((rbac::read(cluster).await?, Some(cluster.version().clone())))
+            }
         }
     }
 }

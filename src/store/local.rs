@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,6 +17,10 @@ use crate::{Error, Result};
 /// What names of objects that are being written start and end with: hidden from [`Store::list`].
 const TEMP_PREFIX: &str = ".";
 const TEMP_SUFFIX: &str = ".partial";
+
+/// Who may read a new object: whomever the umask lets, or its owner alone.
+const READABLE: u32 = 0o666;
+const PRIVATE: u32 = 0o600;
 
 /// A folder of the local or of a mounted file system. It is made when the first object is.
 #[derive(Clone, Debug)]
@@ -42,6 +46,20 @@ impl LocalStore {
         let uri = format!("{}/{path}", self.root);
         Ok((PathBuf::from(&uri), uri.trim_end_matches('/').to_owned()))
     }
+
+    async fn begin(&self, path: &str, mode: u32) -> Result<Box<dyn ObjectWriter>> {
+        check_path(path)?;
+        let (target, uri) = self.locate(path)?;
+        blocking("write", uri.clone(), move || {
+            let temp = Temp::create(&target, mode)?;
+            Ok(Box::new(LocalWriter {
+                temp: Some(temp),
+                target,
+                uri,
+            }) as Box<dyn ObjectWriter>)
+        })
+        .await
+    }
 }
 
 #[async_trait]
@@ -51,17 +69,11 @@ impl Store for LocalStore {
     }
 
     async fn create(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
-        check_path(path)?;
-        let (target, uri) = self.locate(path)?;
-        blocking("write", uri.clone(), move || {
-            let temp = Temp::create(&target)?;
-            Ok(Box::new(LocalWriter {
-                temp: Some(temp),
-                target,
-                uri,
-            }) as Box<dyn ObjectWriter>)
-        })
-        .await
+        self.begin(path, READABLE).await
+    }
+
+    async fn create_private(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
+        self.begin(path, PRIVATE).await
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
@@ -202,7 +214,7 @@ struct Temp {
 }
 
 impl Temp {
-    fn create(target: &Path) -> io::Result<Temp> {
+    fn create(target: &Path, mode: u32) -> io::Result<Temp> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let folder = parent(target);
         make_folder(folder)?;
@@ -220,7 +232,8 @@ impl Temp {
             let path = folder.join(format!(
                 "{TEMP_PREFIX}{short}.{moment:x}-{process:x}-{count:x}{TEMP_SUFFIX}"
             ));
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            let mut options = OpenOptions::new();
+            match options.write(true).create_new(true).mode(mode).open(&path) {
                 Ok(file) => return Ok(Temp { file, path }),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),

@@ -90,8 +90,8 @@ async fn of_many_writers_of_one_path_one_wins() {
 fn without_hard_links_a_name_is_taken_once_as_well() {
     let folder = tempfile::tempdir().unwrap();
     let target = folder.path().join("object");
-    let first = Temp::create(&target).unwrap();
-    let second = Temp::create(&target).unwrap();
+    let first = Temp::create(&target, READABLE).unwrap();
+    let second = Temp::create(&target, READABLE).unwrap();
     publish_by_claim(&first, &target).unwrap();
     let refused = publish_by_claim(&second, &target).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
@@ -215,7 +215,7 @@ async fn a_store_below_a_file_says_so() {
 async fn a_full_disk_says_what_to_do_and_leaves_nothing() {
     let (folder, store) = store();
     let (target, uri) = store.locate("object").unwrap();
-    let mut temp = Temp::create(&target).unwrap();
+    let mut temp = Temp::create(&target, READABLE).unwrap();
     temp.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut writer = LocalWriter {
         temp: Some(temp),

@@ -32,6 +32,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Begins an object.
     async fn create(&self, path: &str) -> Result<Box<dyn ObjectWriter>>;
 
+    /// Begins an object that holds secrets: where the store has rights of its own for each object, as a folder has,
+    /// nobody but its owner may read it.
+    async fn create_private(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
+        self.create(path).await
+    }
+
     /// Reads an object whole.
     async fn read(&self, path: &str) -> Result<Bytes>;
 

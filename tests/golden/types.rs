@@ -363,6 +363,7 @@ async fn make(folder: &Path) {
         },
         databases: Vec::new(),
         collections: vec![entry],
+        rbac: None,
     };
     writer.seal(&manifest).await.unwrap();
 }

@@ -17,6 +17,7 @@ mod matrix;
 mod migration;
 mod milvus_2_2;
 mod parquet;
+mod rbac;
 mod refusals;
 mod round_trips;
 mod scenarios;

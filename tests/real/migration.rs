@@ -36,6 +36,7 @@ pub fn migrating(selection: Selection, naming: &Naming) -> MigrateOptions {
         aliases: true,
         load: true,
         verify: true,
+        rbac: None,
         dry_run: false,
         jobs: 4,
         memory: 512 << 20,

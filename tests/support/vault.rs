@@ -83,6 +83,7 @@ impl Vault {
             selection: selection.clone(),
             mask_key: mask_key(selection),
             access,
+            rbac: false,
             jobs: 4,
             memory: 512 << 20,
         };
@@ -92,6 +93,24 @@ impl Vault {
     /// Exports, and verifies what was written.
     pub async fn export(&self, cluster: &Cluster, name: &str, selection: &Selection) -> Archive {
         self.try_export(cluster, name, selection, FULL_ACCESS, &Context::silent())
+            .await
+            .unwrap();
+        self.open(name).await
+    }
+
+    /// The same of everything, with users and roles.
+    pub async fn export_with_rbac(&self, cluster: &Cluster, name: &str) -> Archive {
+        let options = ExportOptions {
+            name: name.into(),
+            source: cluster.server().into(),
+            selection: Selection::default(),
+            mask_key: None,
+            access: FULL_ACCESS,
+            rbac: true,
+            jobs: 4,
+            memory: 512 << 20,
+        };
+        export(cluster, self.store(), &options, &Context::silent())
             .await
             .unwrap();
         self.open(name).await
@@ -166,6 +185,7 @@ pub fn restoring(naming: &Naming) -> RestoreOptions {
         adapt: Adaptation::default(),
         aliases: true,
         load: true,
+        rbac: None,
         verify: true,
         dry_run: false,
         jobs: 4,

@@ -4,6 +4,7 @@ mod damage;
 mod encoding;
 mod listing;
 mod manifest_damage;
+mod rbac;
 mod schema;
 mod types;
 mod writing;
@@ -20,8 +21,8 @@ use arrow_buffer::OffsetBuffer;
 use arrow_schema::{DataType as ArrowType, SchemaRef};
 
 use super::manifest::{
-    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, Selection,
-    Source, Tool,
+    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, RbacFile,
+    Selection, Source, Tool,
 };
 use super::{ArchiveWriter, DataFilePath};
 use crate::columns;
@@ -209,6 +210,7 @@ fn manifest(name: &str, collections: Vec<CollectionEntry>) -> Manifest {
         },
         databases: Vec::new(),
         collections,
+        rbac: None,
     }
 }
 

@@ -1,11 +1,11 @@
-//! `formats/manifest-v1.schema.json` and the types that are stored say the same.
+//! The schemas of `formats/` and the types that are stored say the same.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::*;
-use crate::model::{Database, DefaultValue, Function, Index, Key};
+use crate::model::{Database, DefaultValue, Function, Index, Key, Rbac};
 
 /// Manifests in which every property that can be written is written.
 fn full() -> Vec<Value> {
@@ -108,6 +108,16 @@ fn full() -> Vec<Value> {
         name: "default".to_owned(),
         properties: [("database.replica.number".to_owned(), "2".to_owned())].into(),
     }];
+    first.rbac = Some(RbacFile {
+        path: "rbac.json".to_owned(),
+        bytes: u64::MAX,
+        sha256: "0".repeat(64),
+        users: 3,
+        roles: 2,
+        privilege_groups: 1,
+        grants: 4,
+        password_hashes: 2,
+    });
     let mut second = first.clone();
     second.consistency.mode = Mode::Walk;
     second.collections[0].schema.consistency_level = ConsistencyLevel::Unknown(9);
@@ -134,8 +144,12 @@ struct Checker {
 
 impl Checker {
     fn new() -> Checker {
+        Checker::of(schema_json())
+    }
+
+    fn of(root: Value) -> Checker {
         Checker {
-            root: schema_json(),
+            root,
             met: BTreeSet::new(),
             problems: Vec::new(),
         }
@@ -149,7 +163,7 @@ impl Checker {
         }
         if let Some(alternatives) = schema["anyOf"].as_array() {
             let fits = alternatives.iter().any(|alternative| {
-                let mut trial = Checker::new();
+                let mut trial = Checker::of(self.root.clone());
                 trial.check(at, alternative, value);
                 trial.problems.is_empty()
             });
@@ -231,6 +245,38 @@ fn what_is_written_fits_the_schema_and_the_schema_has_nothing_else() {
     assert_eq!(checker.met, all);
 }
 
+#[test]
+fn users_and_roles_fit_their_schema_and_it_has_nothing_else() {
+    let schema = include_str!("../../../formats/rbac-v1.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let full = serde_json::to_value(rbac::some()).unwrap();
+    let mut checker = Checker::of(schema.clone());
+    checker.check("", &schema, &full);
+    assert_eq!(checker.problems, Vec::<String>::new());
+    let mut all = BTreeSet::new();
+    properties("", &schema, &mut all);
+    assert_eq!(checker.met, all);
+    let lists = [
+        "",
+        "/users/0",
+        "/roles/0",
+        "/privilege_groups/0",
+        "/grants/0",
+    ];
+    for path in lists {
+        for name in full.pointer(path).unwrap().as_object().unwrap().keys() {
+            let mut cut = full.clone();
+            let object = cut.pointer_mut(path).unwrap().as_object_mut().unwrap();
+            object.remove(name);
+            let read: Result<Rbac, _> = serde_json::from_value(cut.clone());
+            let mut checker = Checker::of(schema.clone());
+            checker.check("", &schema, &cut);
+            let fits = checker.problems.is_empty();
+            assert_eq!(read.is_ok(), fits, "{path}/{name}: {read:?}");
+        }
+    }
+}
+
 /// What the schema requires is what reading requires.
 #[test]
 fn a_required_property_is_one_that_cannot_be_left_out() {
@@ -242,6 +288,7 @@ fn a_required_property_is_one_that_cannot_be_left_out() {
             "/selection",
             "/consistency",
             "/consistency/drift",
+            "/rbac",
         ];
         let entry = [
             "",

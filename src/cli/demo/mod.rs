@@ -197,6 +197,7 @@ async fn export_all(
         selection: Selection::default(),
         mask_key: None,
         access: READ_ONLY,
+        rbac: false,
         jobs: JOBS,
         memory: MEMORY,
     };
@@ -220,6 +221,7 @@ fn restore_options(naming: &Naming) -> RestoreOptions {
         adapt: Adaptation::default(),
         aliases: true,
         load: true,
+        rbac: None,
         // It was verified just now.
         verify: false,
         dry_run: false,

@@ -5,6 +5,7 @@ mod connection;
 mod masks;
 mod naming;
 mod profile;
+mod rbac;
 mod selection;
 mod work;
 mod writing;
@@ -14,6 +15,7 @@ pub use connection::{ConnectionArguments, Role};
 pub use masks::MaskArguments;
 pub use naming::NamingArguments;
 pub use profile::{Profile, Profiles, is_name};
+pub use rbac::RbacArguments;
 pub use selection::{
     CollectionArguments, FilterArgument, PartArguments, ThinArguments, selection, staged,
 };
