@@ -218,7 +218,7 @@ def duplicates(server):
 
 def in_a_row(server):
     """120,000 keys in a row, but for one that is missing; another is there twice, so that counts tell of no gap."""
-    only(server, "milvus-2.3.5")
+    needs(server, "COPIES")
     dim, missing, twice = 8, 50_000, 60_000
     vectors = values.plain_vectors(0, 120_000, dim, 3)
     rows = [{"id": row, "vector": vectors[row]} for row in range(120_000) if row != missing]
