@@ -475,7 +475,6 @@ async fn what_an_older_server_does_not_know_is_refused_before_anything_is_made()
     });
     let archive = vault.open("a").await;
     let cluster = log_in(target()).await;
-    let before = read(target());
     let mut options = with_rbac(&renamed("*.*:*.*_1st"), "");
     let refusal = refused(&archive, &cluster, &options).await;
     let Error::Incompatible { problems } = &refusal else {
@@ -491,7 +490,7 @@ async fn what_an_older_server_does_not_know_is_refused_before_anything_is_made()
             "{words}: {problems:?}"
         );
     }
-    assert_eq!(read(target()), before);
+    // Another test may add to the target meanwhile, under other names.
     let there = python::run("rbac.py", &[&target().address, "read"]);
     assert!(!there.contains("_1st"));
 
