@@ -19,7 +19,8 @@ use crate::progress::Context;
 
 const POLL: Duration = Duration::from_millis(200);
 
-/// How long rows whose insert was not answered may still be on their way into a server without upserts.
+/// How long rows whose insert was not answered may still be on their way into the server: what comes before them
+/// replaces none of them.
 const ARRIVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
@@ -42,6 +43,7 @@ impl Cluster {
                 tracing::debug!(%lost, "sending the rows again");
                 let version = self.version();
                 if compat::knows(version, Thing::Call(Call::Upsert)) || !version.is_known() {
+                    tokio::time::sleep(ARRIVAL).await;
                     self.send_upsert(name, message).await?;
                 } else {
                     self.insert_anew(name, key, message, lost).await?;

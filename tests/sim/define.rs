@@ -5,6 +5,7 @@ use milvault::milvus::wire::milvus::CreateCollectionRequest;
 use milvault::milvus::wire::schema::{CollectionSchema, FieldSchema};
 use prost::Message;
 
+use super::cells::is_vector;
 use super::collections::Stored;
 use super::knows;
 use super::refusal::{Outcome, Refusal};
@@ -35,6 +36,17 @@ impl World {
             ));
         }
         self.check_functions(&schema, &request)?;
+        // One until 2.3; `proxy.maxVectorFieldNum` from 2.4 on, 4 by default (milvus.yaml).
+        let most = if self.version < (2, 4, 0) { 1 } else { 4 };
+        let vectors = schema
+            .fields
+            .iter()
+            .filter(|field| is_vector(field))
+            .count();
+        if vectors > most {
+            let words = format!("maximum vector field's number should be limited to {most}");
+            return Err(Refusal::parameter(words));
+        }
         for (number, field) in schema.fields.iter_mut().enumerate() {
             knows::forget(self.version, field);
             field.field_id = 100 + number as i64;

@@ -12,5 +12,6 @@ mod made;
 mod made_by_servers;
 mod moments;
 mod refusals;
+mod simulator;
 mod types;
 mod values;

@@ -1,19 +1,25 @@
 //! What a server does not know is never sent to it; the simulator fails a test that does.
 
 use milvault::Error;
+use milvault::compat::{Droppable, Indexes};
 use milvault::milvus::wire::common::Status;
-use milvault::milvus::wire::milvus::{CreateCollectionRequest, QueryRequest};
+use milvault::milvus::wire::schema::scalar_field::Data as Scalar;
 use milvault::milvus::wire::schema::value_field::Data as Value;
-use milvault::milvus::wire::schema::{CollectionSchema, FieldSchema, FunctionSchema, ValueField};
+use milvault::milvus::wire::schema::vector_field::Data as Vector;
+use milvault::milvus::wire::schema::{
+    BytesArray, CollectionSchema, FieldData, FieldSchema, FunctionSchema, ValueField,
+};
 use milvault::naming::Naming;
 use prost::Message;
 
 use crate::made::{
-    connect, field, insert, key, longs, make, make_plain, nullable, pairs, plain, plain_rows,
-    request, text, texts, vector, vectors,
+    DIM, connect, field, insert, key, longs, make, make_plain, nullable, pairs, plain, plain_rows,
+    scalars, text, texts, vector, vectors,
 };
-use crate::sim::{Provider, Sim, World, refusal::Refusal};
-use crate::support::vault::{FULL_ACCESS, Vault, collections, refused, restoring};
+use crate::sim::{Sim, cells, refusal::Refusal};
+use crate::support::vault::{
+    FULL_ACCESS, Vault, collections, refused, restore_into, restoring, strings,
+};
 
 /// Restores the `docs` of a source into a target, which must be refused; gives the problems.
 async fn problems(source: &Sim, target: &Sim) -> Vec<String> {
@@ -144,125 +150,122 @@ async fn null_vectors_are_refused_before_3_0() {
     }
 }
 
-/// The simulator itself: a request like that of a careless client kills it, and ends the test.
+/// All that 3.0 has and others have not, and the flags that let go of it: nothing unknown is sent, and the rows are
+/// all there.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_simulator_dies_of_what_its_version_does_not_know() {
-    let sim = Sim::start((2, 3, 5)).await;
-    let schema = CollectionSchema {
-        fields: vec![key("id"), vector("vector", 101), field("shape", 24)],
-        ..CollectionSchema::default()
-    };
-    let asked = CreateCollectionRequest {
-        collection_name: "docs".into(),
-        schema: schema.encode_to_vec().into(),
-        ..CreateCollectionRequest::default()
-    };
-    let answer = sim
-        .world()
-        .answer("CreateCollection", "", asked.encode_to_vec().into());
-    assert!(matches!(answer, Err(Refusal::Grpc(14, _))), "{answer:?}");
-    let dropped = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(sim)));
-    let words = *dropped.unwrap_err().downcast::<String>().unwrap();
-    assert!(words.contains("type 24 of shape in docs"), "{words}");
-}
-
-/// The rules of the proxy, in the words that users meet.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_simulator_refuses_what_servers_refuse() {
-    let sim = Sim::start((2, 6, 4)).await;
-    let mut world = sim.world();
+async fn what_may_be_dropped_fits_every_version() {
+    let source = Sim::start((3, 0, 0)).await;
+    let default = Some(Value::LongData(7));
     let schema = CollectionSchema {
         fields: vec![
             key("id"),
+            vector("vector", 101),
             FieldSchema {
                 nullable: true,
+                is_clustering_key: true,
                 ..field("maybe", 5)
             },
-            field("never", 5),
-            vector("vector", 101),
-        ],
-        ..CollectionSchema::default()
-    };
-    make(&mut world, "docs", schema, &[]);
-    let mut words = |maybe, never| {
-        let columns = vec![
-            longs("id", vec![1, 2]),
-            maybe,
-            never,
-            vectors("vector", 0..2),
-        ];
-        match world.insert(request("docs", 2, columns)) {
-            Err(Refusal::Milvus(1100, 5, words)) => words,
-            other => panic!("{other:?}"),
-        }
-    };
-    let never = || longs("never", vec![1, 2]);
-    let full = nullable(longs("maybe", vec![0, 1]), &[false, true]);
-    assert!(words(full, never()).starts_with("the length of field is wrong"));
-    assert!(
-        words(longs("maybe", vec![1, 2]), never()).contains("valid_data of field(maybe) is wrong")
-    );
-    let maybe = || nullable(longs("maybe", vec![1]), &[false, true]);
-    let masked = nullable(never(), &[true, true]);
-    assert!(words(maybe(), masked).contains("valid_data of field(never) is wrong"));
-    assert!(words(maybe(), longs("never", vec![1])).contains("num_rows"));
-    drop(world);
-
-    let asked = |expr: &str, limit: &str, field: &str| {
-        let query = QueryRequest {
-            collection_name: "docs".into(),
-            expr: expr.into(),
-            output_fields: vec![field.into()],
-            query_params: pairs(&[("limit", limit)]),
-            ..QueryRequest::default()
-        };
-        match sim.world().query(query) {
-            Err(Refusal::Milvus(_, _, words)) => words,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert!(asked("id > 1", "16385", "id").contains("max query result window"));
-    assert!(asked("id like 1", "5", "id").contains("cannot parse expression"));
-    assert!(asked("id > -9223372036854775808", "5", "id").contains("out of range"));
-    assert!(asked("id > 1", "5", "nowhere").contains("not exist"));
-    assert!(asked("id > 1", "5", "count(*)").contains("pagination"));
-}
-
-/// From 2.6.8 on whoever makes a collection with an embedding needs its provider, or the property.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_simulator_asks_the_provider_of_an_embedding() {
-    let schema = CollectionSchema {
-        fields: vec![
-            key("id"),
-            text("text"),
+            FieldSchema {
+                default_value: ValueField { data: default }.encode_to_vec().into(),
+                ..field("defaulted", 5)
+            },
+            FieldSchema {
+                type_params: pairs(&[
+                    ("max_length", "1000"),
+                    ("enable_analyzer", "true"),
+                    ("enable_match", "true"),
+                ]),
+                ..text("text")
+            },
             FieldSchema {
                 is_function_output: true,
-                ..vector("embedded", 101)
+                ..field("sparse", 104)
             },
+            FieldSchema {
+                is_partition_key: true,
+                ..text("tenant")
+            },
+            field("shape", 24),
+            vector("int8", 105),
         ],
         functions: vec![FunctionSchema {
-            name: "embed".into(),
-            r#type: 2,
+            name: "bm25".into(),
+            r#type: 1,
             input_field_names: vec!["text".into()],
-            output_field_names: vec!["embedded".into()],
+            output_field_names: vec!["sparse".into()],
             ..FunctionSchema::default()
         }],
+        enable_dynamic_field: true,
         ..CollectionSchema::default()
     };
-    let made = |version, properties: &[(&str, &str)]| {
-        let mut world = World::new(version);
-        world.provider = Provider::Gone;
-        let asked = CreateCollectionRequest {
-            collection_name: "docs".into(),
-            schema: schema.encode_to_vec().into(),
-            properties: pairs(properties),
-            ..CreateCollectionRequest::default()
-        };
-        world.create_collection(asked).is_ok()
+    let properties = [
+        ("collection.ttl.seconds", "3600"),
+        ("allow_insert_auto_id", "true"),
+        ("timezone", "UTC"),
+    ];
+    make(&mut source.world(), "docs", schema, &properties);
+    let all = [true; 50];
+    let numbers = |shift: i64| (0..50).map(|id| id * shift).collect::<Vec<i64>>();
+    let shapes = BytesArray {
+        data: vec!["POINT (1 2)".into(); 50],
     };
-    assert!(made((2, 6, 7), &[]));
-    assert!(!made((2, 6, 8), &[]));
-    assert!(made((2, 6, 8), &[("disable_func_runtime_check", "true")]));
+    let bytes = vec![5u8; 50 * DIM].into();
+    let columns = vec![
+        longs("id", numbers(1)),
+        vectors("vector", 0..50),
+        nullable(longs("maybe", numbers(2)), &all),
+        nullable(longs("defaulted", numbers(3)), &all),
+        texts("text", (0..50).map(|id| format!("text {id}"))),
+        texts("tenant", (0..50).map(|id| format!("tenant {}", id % 5))),
+        scalars("shape", 24, Scalar::GeometryWktData(shapes)),
+        FieldData {
+            r#type: 105,
+            field_name: "int8".into(),
+            field: Some(cells::of_vectors(DIM as i64, Vector::Int8Vector(bytes))),
+            ..FieldData::default()
+        },
+    ];
+    insert(&mut source.world(), "docs", 50, columns);
+    let selection = collections("default", &["docs"]);
+    let vault = Vault::new();
+    let archive = vault.export(&connect(&source).await, "a", &selection).await;
+    let was = source.world().content("docs");
+
+    for version in [
+        (2, 2, 16),
+        (2, 3, 5),
+        (2, 4, 17),
+        (2, 5, 10),
+        (2, 6, 4),
+        (3, 0, 0),
+    ] {
+        let target = Sim::start(version).await;
+        let mut options = restoring(&Naming::default());
+        options.adapt.indexes = Indexes::Fallback;
+        options.adapt.drop = [
+            Droppable::Functions,
+            Droppable::Defaults,
+            Droppable::Nullable,
+            Droppable::Analyzers,
+            Droppable::ClusteringKey,
+            Droppable::Properties,
+        ]
+        .into();
+        if version < (2, 6, 1) {
+            options.selection.exclude_fields = strings(&["shape", "int8"]);
+        }
+        restore_into(&archive, &connect(&target).await, &options).await;
+        let is = target.world().content("docs");
+        assert_eq!(is.len(), 50, "{version:?}");
+        for ((_, key), cells) in &is {
+            let mut same_key = was.iter().filter(|((_, other), _)| other == key);
+            let (_, meant) = same_key.next().unwrap();
+            assert!(cells.len() >= 7, "{version:?}: {:?}", cells.keys());
+            for (name, cell) in cells {
+                assert_eq!(cell, &meant[name], "{version:?}: {name} of {key}");
+            }
+        }
+    }
 }
 
 /// Milvus takes the making of a collection that is there for a success; a restore must not.

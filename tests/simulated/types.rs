@@ -247,7 +247,6 @@ async fn vectors_of_every_width_come_back() {
         let schema = CollectionSchema {
             fields: vec![
                 key("id"),
-                vector("float", 101),
                 bits,
                 vector("half", 102),
                 vector("brain", 103),
@@ -271,7 +270,6 @@ async fn vectors_of_every_width_come_back() {
         make(&mut source.world(), "docs", schema, &[]);
         let columns = vec![
             longs("id", vec![1, 2, 3]),
-            vectors("float", 0..3),
             payload("bits", 100, 16, Vector::BinaryVector(run(6))),
             payload("half", 102, DIM as i64, Vector::Float16Vector(run(24))),
             payload("brain", 103, DIM as i64, Vector::Bfloat16Vector(run(24))),
@@ -300,7 +298,7 @@ async fn vectors_of_every_width_come_back() {
             source.world().content("docs"),
             target.world().content("docs"),
         );
-        for name in ["float", "bits", "half", "brain"] {
+        for name in ["bits", "half", "brain"] {
             for key in was.keys() {
                 assert_eq!(is[key][name], was[key][name], "{version:?}, {name}");
             }
