@@ -15,6 +15,7 @@ use milvault::model::Key;
 use super::cells::{self, Cell, alike, as_key, default_cell, is_vector, split};
 use super::collections::Stored;
 use super::data::Row;
+use super::expr::Expr;
 use super::knows::Version;
 use super::refusal::{Outcome, Refusal};
 use super::world::{Provider, World};
@@ -108,6 +109,21 @@ impl World {
             });
         }
         Ok(num_rows as i64)
+    }
+
+    /// The call; what an insert brings later is not deleted.
+    pub fn delete_rows(&mut self, request: DeleteRequest) -> Outcome<MutationResult> {
+        let moment = self.tick();
+        let expr = Expr::parse(&request.expr)?;
+        let stored = self.find(&request.db_name, &request.collection_name)?;
+        let partition = request.partition_name;
+        for row in &mut stored.rows {
+            let there = partition.is_empty() || row.partition == partition;
+            if there && row.deleted.is_none() && expr.holds(&row.cells) {
+                row.deleted = Some(moment);
+            }
+        }
+        Ok(MutationResult::default())
     }
 
     /// Deletes rows of a collection of the default database by key.

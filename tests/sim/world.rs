@@ -194,6 +194,7 @@ impl World {
             "Query" query
             "Insert" insert
             "Upsert" upsert
+            "Delete" delete_rows
             "Flush" flush
             "GetFlushState" get_flush_state
             "CreateIndex" create_index
