@@ -16,6 +16,7 @@ mod indexes;
 mod insert;
 mod knows;
 mod query;
+pub mod rbac;
 pub mod refusal;
 mod world;
 

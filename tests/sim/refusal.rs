@@ -97,8 +97,9 @@ macro_rules! answers {
 }
 
 answers! {
-    AllocTimestampResponse ConnectResponse DescribeAliasResponse DescribeDatabaseResponse DescribeCollectionResponse DescribeIndexResponse
-    FlushResponse GetCollectionStatisticsResponse GetFlushStateResponse GetLoadStateResponse
-    GetLoadingProgressResponse GetReplicasResponse GetVersionResponse ListAliasesResponse ListDatabasesResponse ListResourceGroupsResponse
-    MutationResult QueryResults ShowCollectionsResponse ShowPartitionsResponse
+    AllocTimestampResponse BackupRbacMetaResponse ConnectResponse DescribeAliasResponse DescribeCollectionResponse
+    DescribeDatabaseResponse DescribeIndexResponse FlushResponse GetCollectionStatisticsResponse GetFlushStateResponse
+    GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse GetVersionResponse ListAliasesResponse
+    ListDatabasesResponse ListResourceGroupsResponse MutationResult QueryResults SelectGrantResponse
+    SelectRoleResponse SelectUserResponse ShowCollectionsResponse ShowPartitionsResponse
 }

@@ -32,6 +32,8 @@ pub struct World {
     pub database_properties: BTreeMap<String, Vec<KeyValuePair>>,
     /// Names of collections by database and alias.
     pub aliases: BTreeMap<(String, String), String>,
+    /// Users, roles and grants.
+    pub access: RbacMeta,
     /// What the server was sent and does not know: see [`super::Sim`].
     pub poison: Vec<String>,
     /// Whether such a thing has killed it.
@@ -60,6 +62,7 @@ impl World {
             databases: BTreeMap::from([("default".to_owned(), BTreeMap::new())]),
             database_properties: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            access: super::rbac::initial(),
             poison: Vec::new(),
             dead: false,
             calls: BTreeMap::new(),
@@ -204,6 +207,15 @@ impl World {
             "DropAlias" drop_alias
             "DescribeAlias" describe_alias
             "ListAliases" list_aliases
+            "SelectUser" select_user
+            "SelectRole" select_role
+            "SelectGrant" select_grant
+            "BackupRBAC" backup_rbac
+            "RestoreRBAC" restore_rbac
+            "CreateCredential" create_credential
+            "OperateUserRole" operate_user_role
+            "OperatePrivilege" operate_privilege
+            "OperatePrivilegeGroup" operate_privilege_group
         }
     }
 

@@ -11,6 +11,7 @@ mod faults;
 mod made;
 mod made_by_servers;
 mod moments;
+mod rbac;
 mod refusals;
 mod simulator;
 mod types;
