@@ -68,7 +68,7 @@ pub async fn open(
         loaded: false,
         indexed: Vec::new(),
     };
-    if cluster.load_state(&collection.name).await? {
+    if cluster.is_loaded(&collection.name).await? {
         return Ok(readable);
     }
     check_unloaded(cluster, collection, access)?;
@@ -110,7 +110,7 @@ impl Readable {
             cluster.wait_for_indexes(name, task.as_ref(), ctx).await?;
         }
         // An index takes time to build.
-        if cluster.load_state(name).await? {
+        if cluster.is_loaded(name).await? {
             return Ok(());
         }
         ctx.monitor.note(&format!(

@@ -34,10 +34,9 @@ impl Cluster {
 
     async fn alter(&self, message: AlterCollectionRequest) -> Result<()> {
         let subject = CollectionName::new(message.db_name.clone(), message.collection_name.clone());
-        self.call_in(
-            &subject.database,
+        self.call_on(
+            &subject,
             "AlterCollection",
-            &subject.to_string(),
             Repeat::Safe,
             message,
             |mut client, request| async move { client.alter_collection(request).await },

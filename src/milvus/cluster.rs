@@ -15,6 +15,7 @@ use super::wire::milvus::milvus_service_client::MilvusServiceClient;
 use super::wire::milvus::{ConnectRequest, GetVersionRequest};
 use super::{Address, Credentials, Product, ServerVersion, Tls};
 use crate::error::{Error, Result};
+use crate::model::CollectionName;
 
 pub(super) type Client = MilvusServiceClient<Channel>;
 
@@ -227,6 +228,26 @@ impl Cluster {
         Fut: Future<Output = Result<Response<A>, tonic::Status>>,
     {
         self.call_in("", call, subject, repeat, message, send).await
+    }
+
+    /// Makes a call that concerns a collection.
+    pub(super) async fn call_on<Q, A, F, Fut>(
+        &self,
+        name: &CollectionName,
+        call: &'static str,
+        repeat: Repeat,
+        message: Q,
+        send: F,
+    ) -> Result<A>
+    where
+        Q: Clone,
+        A: Answer,
+        F: Fn(Client, Request<Q>) -> Fut,
+        Fut: Future<Output = Result<Response<A>, tonic::Status>>,
+    {
+        let subject = name.to_string();
+        self.call_in(&name.database, call, &subject, repeat, message, send)
+            .await
     }
 
     /// Makes a call within a database: sends it with the metadata that Milvus wants, and repeats it with

@@ -203,9 +203,8 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(&name.database, "GetCollectionStatistics", &subject, Repeat::Safe, message, |mut client, request| async move {
+            .call_on(name, "GetCollectionStatistics", Repeat::Safe, message, |mut client, request| async move {
                 client.get_collection_statistics(request).await
             })
             .await;

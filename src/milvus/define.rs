@@ -48,12 +48,10 @@ impl Cluster {
             properties: to_pairs(properties),
             num_partitions,
         };
-        let subject = name.to_string();
         let once = Repeat::OnlyWhenRefused;
-        self.call_in(
-            &name.database,
+        self.call_on(
+            name,
             "CreateCollection",
-            &subject,
             once,
             message,
             |mut client, request| async move { client.create_collection(request).await },
@@ -68,11 +66,9 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
-        self.call_in(
-            &name.database,
+        self.call_on(
+            name,
             "DropCollection",
-            &subject,
             Repeat::Safe,
             message,
             |mut client, request| async move { client.drop_collection(request).await },

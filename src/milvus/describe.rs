@@ -39,7 +39,7 @@ impl Cluster {
         let aliases = self.aliases(name, &described).await?;
         let partitions = self.partitions(name).await?;
         let indexes = self.indexes(name).await?.into_iter().map(index).collect();
-        let load = self.load_state(name).await?;
+        let load = self.is_loaded(name).await?;
         let (replicas, resource_groups) = if load {
             self.replicas(name, described.collection_id).await?
         } else {
@@ -133,12 +133,10 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
         let listed = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "ListAliases",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.list_aliases(request).await },
@@ -160,12 +158,10 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "ShowPartitions",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.show_partitions(request).await },
@@ -189,12 +185,10 @@ impl Cluster {
             collection_name: name.collection.clone(),
             ..Default::default()
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "DescribeIndex",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.describe_index(request).await },

@@ -1,7 +1,7 @@
 //! Bringing collections into memory and out again.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Cluster;
 use super::cluster::Repeat;
@@ -16,30 +16,35 @@ use crate::progress::Context;
 
 const POLL: Duration = Duration::from_millis(200);
 
+/// How long a collection that is to be loaded may pass for one that is not.
+const BEGINNING: Duration = Duration::from_secs(15);
+
 /// Milvus's name for the resource group that always is.
 const DEFAULT_RESOURCE_GROUP: &str = "__default_resource_group";
 
 impl Cluster {
     /// Whether the collection is loaded. One that is loaded in part (some partitions) counts as loaded
     /// only when the server says so of the whole.
-    pub async fn load_state(&self, name: &CollectionName) -> Result<bool> {
+    pub async fn is_loaded(&self, name: &CollectionName) -> Result<bool> {
+        Ok(self.load_state(name).await? == LoadState::Loaded)
+    }
+
+    async fn load_state(&self, name: &CollectionName) -> Result<LoadState> {
         let message = GetLoadStateRequest {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
             ..Default::default()
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "GetLoadState",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.get_load_state(request).await },
             )
             .await?;
-        Ok(answer.state() == LoadState::Loaded)
+        Ok(answer.state())
     }
 
     /// How many replicas are loaded, and in which resource groups; 1 where the server does not tell.
@@ -53,12 +58,10 @@ impl Cluster {
             collection_name: name.collection.clone(),
             db_name: name.database.clone(),
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "GetReplicas",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.get_replicas(request).await },
@@ -98,6 +101,9 @@ impl Cluster {
     }
 
     /// Loads a collection and waits until it can be queried.
+    ///
+    /// # Errors
+    /// [`Error::Answer`] where it stays unloaded, as when somebody else releases it meanwhile.
     pub async fn load(&self, name: &CollectionName, replicas: i32, ctx: &Context) -> Result<()> {
         self.load_into(name, replicas, &[], ctx).await
     }
@@ -116,20 +122,32 @@ impl Cluster {
             replica_number: replicas.max(1),
             resource_groups: resource_groups.to_vec(),
         };
-        let subject = name.to_string();
-        self.call_in(
-            &name.database,
+        self.call_on(
+            name,
             "LoadCollection",
-            &subject,
             Repeat::Safe,
             message,
             |mut client, request| async move { client.load_collection(request).await },
         )
         .await?;
-        while !self.load_state(name).await? || !self.load_is_complete(name).await? {
+        let mut begun = Instant::now();
+        loop {
+            match self.load_state(name).await? {
+                LoadState::Loaded if self.load_is_complete(name).await? => return Ok(()),
+                LoadState::Loaded | LoadState::Loading => begun = Instant::now(),
+                LoadState::NotExist | LoadState::NotLoad if begun.elapsed() < BEGINNING => {}
+                LoadState::NotExist | LoadState::NotLoad => {
+                    return Err(Error::Answer {
+                        server: self.server().to_owned(),
+                        call: "GetLoadState",
+                        subject: name.to_string(),
+                        reason: "it is to be loaded and is not; if somebody has released it meanwhile, try again"
+                            .into(),
+                    });
+                }
+            }
             ctx.pause(POLL, "loading").await?;
         }
-        Ok(())
     }
 
     async fn load_is_complete(&self, name: &CollectionName) -> Result<bool> {
@@ -137,12 +155,10 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "GetLoadingProgress",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.get_loading_progress(request).await },
@@ -161,11 +177,9 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_name: name.collection.clone(),
         };
-        let subject = name.to_string();
-        self.call_in(
-            &name.database,
+        self.call_on(
+            name,
             "ReleaseCollection",
-            &subject,
             Repeat::Safe,
             message,
             |mut client, request| async move { client.release_collection(request).await },

@@ -68,13 +68,11 @@ impl Cluster {
     }
 
     async fn send_insert(&self, name: &CollectionName, message: InsertRequest) -> Result<()> {
-        let subject = name.to_string();
         let rows = message.num_rows;
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "Insert",
-                &subject,
                 Repeat::OnlyWhenRefused,
                 message,
                 |mut client, request| async move { client.insert(request).await },
@@ -102,13 +100,11 @@ impl Cluster {
                 None => return Err(lost),
             },
         };
-        let subject = name.to_string();
         while begun.elapsed() < self.retry_for() {
             tokio::time::sleep(ARRIVAL).await;
-            self.call_in(
-                &name.database,
+            self.call_on(
+                name,
                 "Delete",
-                &subject,
                 Repeat::Safe,
                 delete.clone(),
                 |mut client, request| async move { client.delete(request).await },
@@ -135,13 +131,11 @@ impl Cluster {
     }
 
     async fn send_upsert(&self, name: &CollectionName, message: InsertRequest) -> Result<()> {
-        let subject = name.to_string();
         let rows = message.num_rows;
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "Upsert",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.upsert(request).await },
@@ -156,12 +150,10 @@ impl Cluster {
             db_name: name.database.clone(),
             collection_names: vec![name.collection.clone()],
         };
-        let subject = name.to_string();
         let answer = self
-            .call_in(
-                &name.database,
+            .call_on(
+                name,
                 "Flush",
-                &subject,
                 Repeat::Safe,
                 message,
                 |mut client, request| async move { client.flush(request).await },
@@ -180,10 +172,9 @@ impl Cluster {
         };
         loop {
             let flushed = self
-                .call_in(
-                    &name.database,
+                .call_on(
+                    name,
                     "GetFlushState",
-                    &subject,
                     Repeat::Safe,
                     state.clone(),
                     |mut client, request| async move { client.get_flush_state(request).await },

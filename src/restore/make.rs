@@ -50,7 +50,7 @@ pub(super) async fn make(
         let swapped = async {
             had = swap::swap(cluster, &name, &built, target, ctx).await?;
             // milvus-lite 3.2.2 releases what it renames.
-            if loads(target, options) && !cluster.load_state(&name).await? {
+            if loads(target, options) && !cluster.is_loaded(&name).await? {
                 load(cluster, target, ctx).await?;
             }
             Ok(())

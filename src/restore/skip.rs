@@ -13,7 +13,7 @@ pub(super) async fn compare_counts(cluster: &Cluster, target: &mut Target<'_>) -
             .push("the source cannot count its rows; compare to be sure".to_owned());
         return Ok(());
     };
-    let counted = match cluster.load_state(name).await? {
+    let counted = match cluster.is_loaded(name).await? {
         true => cluster.count(name).await?,
         false => None,
     };

@@ -94,7 +94,7 @@ async fn what_somebody_else_has_loaded_meanwhile_stays_loaded() {
         .await
         .unwrap();
     readable.put_back(&cluster, &described, &ctx).await;
-    assert!(!cluster.load_state(&name).await.unwrap(), "nobody else had");
+    assert!(!cluster.is_loaded(&name).await.unwrap(), "nobody else had");
 
     let load = json!({"collection_name": "not_loaded"});
     python::call(server, "loaded_meanwhile", &[("load_collection", load)]);
@@ -102,5 +102,5 @@ async fn what_somebody_else_has_loaded_meanwhile_stays_loaded() {
         .await
         .unwrap();
     readable.put_back(&cluster, &described, &ctx).await;
-    assert!(cluster.load_state(&name).await.unwrap());
+    assert!(cluster.is_loaded(&name).await.unwrap());
 }
