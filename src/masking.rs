@@ -148,6 +148,27 @@ pub(crate) fn plan(
                 Err(reason) => problems.push(format!("--mask {mask} of {name}: {reason}")),
             }
         }
+        let masked = |name: &String| {
+            let mut columns = masking.columns.iter();
+            columns.any(|column| column.field.name == *name)
+        };
+        // What the server computes itself is made anew, of the masked values; other outputs go as they are.
+        for function in collection.functions.iter().filter(|one| !one.computes()) {
+            let read = |name: &&String| fields.iter().any(|field| field.name == **name);
+            let tells = function
+                .outputs
+                .iter()
+                .filter(read)
+                .find(|name| !masked(name));
+            let hidden = function.inputs.iter().find(|name| masked(name));
+            if let (Some(output), Some(input)) = (tells, hidden) {
+                problems.push(format!(
+                    "--mask of {input} of {}: field {output} was made of it by the function {} and would still tell of \
+                     it; mask it, too, or leave it out with --exclude-fields {output}",
+                    collection.name, function.name
+                ));
+            }
+        }
         planned.push(masking);
     }
     for (number, mask) in masks.iter().enumerate() {
@@ -215,11 +236,6 @@ fn becomes(field: &Field, how: &MaskKind, order: KeyOrder) -> Result<Becomes, St
                  or migrated"
             ));
         }
-    }
-    if field.function_output {
-        return Err(format!(
-            "{name} is made by a function, which would make it anew; mask what it is made of"
-        ));
     }
     match how {
         MaskKind::Null if name == DYNAMIC_FIELD => constant::column(field, "{}"),

@@ -8,7 +8,7 @@ use arrow_array::{
 
 use super::*;
 use crate::columns::arrow_schema;
-use crate::model::CollectionName;
+use crate::model::{CollectionName, Function};
 
 fn field(name: &str, data_type: DataType, params: &[(&str, &str)]) -> Field {
     let params = params.iter().map(|(k, v)| (k.to_string(), v.to_string()));
@@ -77,13 +77,17 @@ fn rows() -> RecordBatch {
 }
 
 fn planned(masks: &[&str], order: KeyOrder) -> Result<Masking> {
+    planned_beside(Vec::new(), masks, order)
+}
+
+fn planned_beside(functions: Vec<Function>, masks: &[&str], order: KeyOrder) -> Result<Masking> {
     let key = fields().swap_remove(0);
     let collection = Collection {
         name: CollectionName::new("default", "docs"),
         description: String::new(),
         fields: vec![key],
         dynamic: true,
-        functions: Vec::new(),
+        functions,
         properties: Default::default(),
         partitions: Vec::new(),
         shards: 1,
@@ -112,6 +116,25 @@ fn masked(masks: &[&str]) -> RecordBatch {
 fn texts<'a>(batch: &'a RecordBatch, name: &str) -> Vec<&'a str> {
     let column = batch.column_by_name(name).unwrap().as_string::<i32>();
     column.iter().map(Option::unwrap).collect()
+}
+
+#[test]
+fn what_was_made_of_a_masked_value_does_not_leave_either() {
+    let function = |kind| Function {
+        name: "made".into(),
+        description: String::new(),
+        kind,
+        inputs: vec!["text".into()],
+        outputs: vec!["vector".into()],
+        params: Default::default(),
+    };
+    let found =
+        |kind, masks: &[&str]| planned_beside(vec![function(kind)], masks, KeyOrder::IsFree);
+    let embedded = Function::TEXT_EMBEDDING;
+    let refused = found(embedded, &["text=hash"]).unwrap_err().to_string();
+    assert!(refused.contains("--exclude-fields vector"), "{refused}");
+    assert!(found(embedded, &["text=hash", "vector=noise:1"]).is_ok());
+    assert!(found(Function::BM25, &["text=hash"]).is_ok(), "made anew");
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod write;
 
 pub use address::{Address, Credentials, Tls};
 pub use cluster::{Cluster, ConnectOptions};
+pub(crate) use describe::Identity;
 pub use query::{LARGEST_PAGE, Page, Query};
 pub use rbac::FoundRbac;
 pub use version::{Product, ServerVersion};

@@ -14,7 +14,7 @@ use super::wire::schema::field_data::Field as Payload;
 use super::wire::schema::scalar_field::Data;
 use crate::compat::{self, Call, Thing};
 use crate::error::{Error, Result};
-use crate::model::{CollectionName, Key};
+use crate::model::{CollectionName, Field, Key};
 use crate::progress::Context;
 
 const POLL: Duration = Duration::from_millis(200);
@@ -25,14 +25,14 @@ const ARRIVAL: Duration = Duration::from_secs(1);
 
 impl Cluster {
     /// Inserts rows, each exactly once: when an answer is lost on the way, the same rows are sent again
-    /// as an upsert, which replaces what may have arrived; before 2.3, which has none, what may have arrived is
-    /// deleted by its keys, which the field `key` has. True if one or the other was needed. The keys must not be in
-    /// the collection already, and the collection must not make its keys itself.
+    /// as an upsert, which replaces what may have arrived; where there is none (before 2.3), or where it would make
+    /// the keys anew (autoID), what may have arrived is deleted by its keys, which the field `key` has. True if one
+    /// or the other was needed. The keys must not be in the collection already.
     pub async fn insert(
         &self,
         name: &CollectionName,
         partition: Option<&str>,
-        key: &str,
+        key: &Field,
         fields: Vec<FieldData>,
         rows: u32,
     ) -> Result<bool> {
@@ -42,11 +42,12 @@ impl Cluster {
             Err(lost @ Error::Unreachable { .. }) => {
                 tracing::debug!(%lost, "sending the rows again");
                 let version = self.version();
-                if compat::knows(version, Thing::Call(Call::Upsert)) || !version.is_known() {
+                let upserts = compat::knows(version, Thing::Call(Call::Upsert));
+                if (upserts || !version.is_known()) && !key.auto_id {
                     tokio::time::sleep(ARRIVAL).await;
                     self.send_upsert(name, message).await?;
                 } else {
-                    self.insert_anew(name, key, message, lost).await?;
+                    self.insert_anew(name, &key.name, message, lost).await?;
                 }
                 Ok(true)
             }

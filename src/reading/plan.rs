@@ -61,6 +61,11 @@ impl Plan {
         Ok(counted.rows().map(|rows| rows.min(most)))
     }
 
+    /// Whether all partitions are read, one by one, as they were when they were listed.
+    pub fn reads_each_partition(&self) -> bool {
+        self.reads_all_partitions() && !self.partitions.contains(&None)
+    }
+
     /// Whether nothing is left out but rows that a filter hides.
     pub fn reads_all_partitions(&self) -> bool {
         self.partitions.contains(&None) || self.partitions.len() == self.collection.partitions.len()

@@ -7,14 +7,14 @@ use futures::stream::TryStreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
 
-use super::{OpenCollection, Read, ReadPartition};
+use super::{OpenCollection, Plan, Read, ReadPartition};
 use crate::archive::Drift;
 use crate::columns::digest::Digests;
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::masking::Masking;
 use crate::milvus::Cluster;
-use crate::model::{Collection, CollectionName, schema_differences};
+use crate::model::{CollectionName, schema_differences};
 use crate::progress::{Context, Task};
 use crate::scan::{Budget, KeyRange, KeySet, RowWidth, RowsRead, Scan};
 
@@ -165,7 +165,7 @@ pub(super) async fn read<S: Sink>(
     let rows_read = RowsRead { keys, drift };
     let proving = async {
         // First: rows of another definition are not worth counting.
-        unchanged(reading.cluster, collection, options.purpose).await?;
+        unchanged(reading.cluster, plan, options.purpose).await?;
         open.proof.finish(&rows_read, ctx.monitor.as_ref()).await
     };
     read.server_rows = ctx.until_stopped(options.purpose, proving).await?;
@@ -285,9 +285,17 @@ impl<S> Shared<S> {
 }
 
 /// Checks that a collection is still defined as it was when it was described.
-async fn unchanged(cluster: &Cluster, before: &Collection, purpose: &str) -> Result<()> {
+async fn unchanged(cluster: &Cluster, plan: &Plan, purpose: &str) -> Result<()> {
+    let before = &plan.collection;
     let after = cluster.describe(&before.name).await?;
-    let changed = schema_differences(before, &after, (purpose, "the cluster now"));
+    let mut changed = schema_differences(before, &after, (purpose, "the cluster now"));
+    // Rows of a partition that was not there when all were listed have been read by nobody.
+    if plan.reads_each_partition() {
+        let mut partitions = after.partitions.iter();
+        if let Some(new) = partitions.find(|name| !before.partitions.contains(name)) {
+            changed.push(format!("there is a new partition {new}"));
+        }
+    }
     if changed.is_empty() {
         return Ok(());
     }

@@ -297,6 +297,11 @@ async fn settle_existing(
         .iter()
         .map(|target| target.meant.name.clone())
         .collect();
+    let changes = matches!(options.if_exists, IfExists::Replace | IfExists::Append);
+    let mut read = Vec::new();
+    for target in targets.iter().filter(|_| changes) {
+        read.extend(target.origin.identity().await?);
+    }
     let mut promised = BTreeSet::new();
     for target in targets.iter_mut() {
         let name = target.meant.name.clone();
@@ -306,10 +311,11 @@ async fn settle_existing(
                 IfExists::Fail => taken.push(name.to_string()),
                 IfExists::Skip => target.outcome = Outcome::Skipped,
                 IfExists::Replace | IfExists::Append
-                    if target.origin.is_the_same(cluster, &name).await? =>
+                    if !read.is_empty() && read.contains(&cluster.identity(&name).await?) =>
                 {
                     problems.push(format!(
-                        "{name}: is the very collection that is read; choose another name with --rename or --suffix"
+                        "{name}: is a collection that is read; choose another name with --rename or --suffix, or leave \
+                         it out with --exclude"
                     ));
                 }
                 IfExists::Replace => target.outcome = Outcome::Replaced,

@@ -96,7 +96,7 @@ async fn insert(
         false
     } else {
         let key = target.meant.primary_key();
-        let key = key.map_or("", |field| field.name.as_str());
+        let key = key.ok_or_else(|| Error::column("", "there is no primary key"))?;
         cluster.insert(name, partition, key, encoded, rows).await?
     };
     Ok(Written {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::archive::{Archive, CollectionEntry, Consistency, Drift, Partition, Selection};
 use crate::error::{Error, Result};
 use crate::masking::Masking;
-use crate::milvus::{Cluster, ServerVersion};
+use crate::milvus::{Identity, ServerVersion};
 use crate::model::{Collection, CollectionName, Database, Field, Key, Rbac, Sample};
 use crate::rbac;
 use crate::reading::{Plan, Read, Reading};
@@ -170,14 +170,13 @@ impl<'a> Origin<'a> {
         }
     }
 
-    /// Whether a collection of the target is this one.
-    pub async fn is_the_same(&self, cluster: &Cluster, name: &CollectionName) -> Result<bool> {
+    /// What tells the collection from any other, where it is read from a live cluster.
+    pub async fn identity(&self) -> Result<Option<Identity>> {
         match self {
-            Origin::Archive { .. } => Ok(false),
+            Origin::Archive { .. } => Ok(None),
             Origin::Cluster { live, plan } => {
                 let source = live.reading.cluster();
-                let here = source.identity(&plan.collection.name).await?;
-                Ok(here == cluster.identity(name).await?)
+                source.identity(&plan.collection.name).await.map(Some)
             }
         }
     }

@@ -37,12 +37,18 @@ pub(super) async fn swap(
 ) -> Result<Vec<String>> {
     let retired = beside(name, "replaced");
     let aliases = cluster.describe(name).await?.aliases;
-    cluster.rename_collection(name, &retired.collection).await?;
+    if let Err(error) = cluster.rename_collection(name, &retired.collection).await {
+        ctx.monitor.warn(&format!(
+            "{name}: where it is not there, it has become {retired}; then rename it back"
+        ));
+        return Err(error);
+    }
     if let Err(error) = cluster.rename_collection(successor, &name.collection).await {
         match cluster.rename_collection(&retired, &name.collection).await {
             Ok(()) => {}
             Err(left) => ctx.monitor.warn(&format!(
-                "{name}: is called {retired} now, and could not get its name back ({left}); rename it"
+                "{name}: where it is not there, it is called {retired}, and could not get its name back ({left}): rename \
+                 it; where it is there, {retired} is what was replaced"
             )),
         }
         return Err(error);

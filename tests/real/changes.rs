@@ -81,6 +81,27 @@ async fn a_collection_that_is_made_anew_while_it_is_exported_fails_the_export() 
 }
 
 #[tokio::test]
+async fn a_partition_that_is_made_while_others_are_exported_fails_the_export() {
+    let server = servers::milvus_235();
+    python::fill_database(server, "grown", &["partitioned"]);
+    let cluster = connect(server).await;
+    let vault = Vault::new();
+    let selection = collections("grown", &["partitioned"]);
+    let partition = json!({"collection_name": "partitioned", "partition_name": "late"});
+    let change = move || {
+        python::call(server, "grown", &[("create_partition", partition)]);
+    };
+    let ctx = Meanwhile::context(change);
+    let error = vault
+        .try_export(&cluster, "a", &selection, FULL_ACCESS, &ctx)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert!(error.to_string().contains("new partition late"), "{error}");
+    assert_eq!(vault.content(), Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn what_somebody_else_has_loaded_meanwhile_stays_loaded() {
     let server = servers::milvus_235();
     python::fill_database(server, "loaded_meanwhile", &["not_loaded"]);

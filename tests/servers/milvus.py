@@ -82,6 +82,8 @@ def attempt(folder, log, package, binaries, auth, tls, certificates):
         "PROXY_INTERNALPORT": internal,
         "PROXY_IP": "127.0.0.1",
         "COMMON_SECURITY_AUTHORIZATIONENABLED": str(auth).lower(),
+        # 64 by default; each test takes one or two of its own.
+        "ROOTCOORD_MAXDATABASENUM": 1000,
         **dict.fromkeys(PACED, PACE),
     }
     for role, port in zip(ROLES, roles):

@@ -99,6 +99,16 @@ impl World {
             for old in replaced.remove(&place).unwrap_or_default() {
                 stored.rows[old].deleted = Some(moment);
             }
+            // Milvus makes the keys of what it upserts anew where it makes keys (issue 46891).
+            let (key, cells) = match replace && stored.key().auto_id {
+                true => {
+                    let anew = Key::Int(first_id + row as i64);
+                    let mut cells = cells;
+                    cells.insert(stored.key().name.clone(), Some(cells::of_key(anew.clone())));
+                    (anew, cells)
+                }
+                false => (key, cells),
+            };
             stored.rows.push(Row {
                 key,
                 partition: place.1,

@@ -148,7 +148,7 @@ async fn write(cluster: &Cluster, sample: &Sample, session: &Session) -> Result<
     let name = &collection.name;
     let key = collection
         .primary_key()
-        .map_or("", |field| field.name.as_str());
+        .ok_or_else(|| Error::column("", "there is no primary key"))?;
     cluster
         .create_collection(collection, &collection.properties)
         .await?;
