@@ -1,11 +1,12 @@
 """Writes to a collection that fill.py has filled with `big`, until stdin closes: writer.py ADDRESS DB.
 
-Every fourth row of the scenario is its own: it upserts and deletes these, and inserts neighbours of theirs; it never
-touches the others. Prints `ready` after the first round, and at the end how many rounds there were.
+Every fourth row of the scenario is its own: it deletes these, brings them back by upserts, and inserts neighbours of
+theirs; it never touches the others, nor deletes what is deleted already (docs/servers-seen.md). Prints `ready` after the first round, and at the end how many rounds there were.
 """
 
 import select
 import sys
+import time
 
 from pymilvus import MilvusClient
 
@@ -20,12 +21,15 @@ def main():
     while not select.select([sys.stdin], [], [], 0)[0]:
         at = rounds * 500 % len(rows)
         some = [{**row, "text": f"round {rounds}"} for row in rows[at : at + 500]]
-        client.upsert("big", some[:200])
-        client.delete("big", ids=[row["id"] for row in some[200:400]])
+        # What goes in one pass over the rows comes back in the next.
+        back, gone = (some[:200], some[200:400])[:: 1 if rounds * 500 // len(rows) % 2 == 0 else -1]
+        client.upsert("big", back)
+        client.delete("big", ids=[row["id"] for row in gone])
         client.insert("big", [{**row, "id": row["id"] ^ 1} for row in some[400:]])
         if rounds == 0:
             print("ready", flush=True)
         rounds += 1
+        time.sleep(0.1)
     print(rounds, flush=True)
 
 
