@@ -8,6 +8,7 @@ use super::layout::RBAC;
 use super::manifest::RbacFile;
 use super::{Archive, ArchiveWriter, Damage};
 use crate::model::Rbac;
+use crate::store::Role;
 use crate::{Error, Result};
 
 impl ArchiveWriter {
@@ -28,7 +29,7 @@ impl ArchiveWriter {
             grants: rbac.grants.len() as u64,
             password_hashes: rbac.password_hashes() as u64,
         };
-        self.put_private(RBAC, Bytes::from(json)).await?;
+        self.put(RBAC, Bytes::from(json), Role::Secret).await?;
         Ok(file)
     }
 }

@@ -12,7 +12,7 @@ use super::layout::{self, CHECKSUM, MANIFEST, UNFINISHED};
 use super::manifest::{File, Manifest};
 use crate::columns::digest::Digests;
 use crate::model::Field;
-use crate::store::{ObjectWriter, Store};
+use crate::store::{ObjectWriter, Role, Store};
 use crate::{Error, Result, compute};
 
 /// An archive that is being written. It can be listed and read once [`ArchiveWriter::seal`] has returned.
@@ -30,7 +30,10 @@ impl ArchiveWriter {
     /// Begins an archive under a name that nothing in the store has. Of several that begin one name, one gets it.
     pub async fn begin(store: Arc<dyn Store>, name: &str) -> Result<ArchiveWriter> {
         let writer = ArchiveWriter::vacant(store, name).await?;
-        match writer.put(UNFINISHED, writer.marker.clone()).await {
+        match writer
+            .put(UNFINISHED, writer.marker.clone(), Role::Mark)
+            .await
+        {
             Err(Error::Exists { .. }) => return Err(writer.unfinished()),
             put => put?,
         }
@@ -90,7 +93,7 @@ impl ArchiveWriter {
         Ok(DataFileWriter {
             path: path.to_owned(),
             encoder,
-            object: self.store.create(&self.path(path)).await?,
+            object: self.store.create(&self.path(path), Role::Part).await?,
         })
     }
 
@@ -108,7 +111,7 @@ impl ArchiveWriter {
         }
         let checksum = Bytes::from(layout::checksum(&json));
         for (path, bytes) in [(CHECKSUM, checksum), (MANIFEST, Bytes::from(json))] {
-            match self.put(path, bytes).await {
+            match self.put(path, bytes, Role::Part).await {
                 Err(Error::Exists { .. }) => return Err(self.taken()),
                 put => put?,
             }
@@ -135,15 +138,8 @@ impl ArchiveWriter {
         format!("{}/{path}", self.name)
     }
 
-    async fn put(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let mut object = self.store.create(&self.path(path)).await?;
-        object.write(bytes).await?;
-        object.finish().await
-    }
-
-    /// The same of an object that holds secrets.
-    pub(super) async fn put_private(&self, path: &str, bytes: Bytes) -> Result<()> {
-        let mut object = self.store.create_private(&self.path(path)).await?;
+    pub(super) async fn put(&self, path: &str, bytes: Bytes, role: Role) -> Result<()> {
+        let mut object = self.store.create(&self.path(path), role).await?;
         object.write(bytes).await?;
         object.finish().await
     }

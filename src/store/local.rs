@@ -1,5 +1,6 @@
 //! A folder as a store.
 
+use std::any::Any;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::ops::Range;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::{ObjectWriter, Store, check_path};
+use super::{ObjectWriter, Role, Store, check_path};
 use crate::{Error, Result};
 
 /// What names of objects that are being written start and end with: hidden from [`Store::list`].
@@ -68,12 +69,12 @@ impl Store for LocalStore {
         self.root.to_string()
     }
 
-    async fn create(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
-        self.begin(path, READABLE).await
-    }
-
-    async fn create_private(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
-        self.begin(path, PRIVATE).await
+    async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
+        let mode = match role {
+            Role::Secret => PRIVATE,
+            Role::Part | Role::Mark => READABLE,
+        };
+        self.begin(path, mode).await
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
@@ -155,6 +156,10 @@ impl Store for LocalStore {
             Err(error) => gone(Err(error)),
         })
         .await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
     }
 }
 

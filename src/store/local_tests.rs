@@ -9,7 +9,7 @@ fn store() -> (tempfile::TempDir, LocalStore) {
 }
 
 async fn put(store: &LocalStore, path: &str, bytes: &'static [u8]) -> Result<()> {
-    let mut writer = store.create(path).await?;
+    let mut writer = store.create(path, Role::Part).await?;
     writer.write(Bytes::from_static(bytes)).await?;
     writer.finish().await
 }
@@ -27,7 +27,7 @@ fn files_below(folder: &Path) -> usize {
 #[tokio::test]
 async fn what_was_written_is_read_back() {
     let (folder, store) = store();
-    let mut writer = store.create("a/b/object").await.unwrap();
+    let mut writer = store.create("a/b/object", Role::Part).await.unwrap();
     writer.write(Bytes::from_static(b"hello ")).await.unwrap();
     writer.write(Bytes::from_static(b"world")).await.unwrap();
     writer.finish().await.unwrap();
@@ -41,7 +41,7 @@ async fn what_was_written_is_read_back() {
 #[tokio::test]
 async fn nothing_shows_before_finish_and_nothing_stays_after_drop() {
     let (folder, store) = store();
-    let mut writer = store.create("a/object").await.unwrap();
+    let mut writer = store.create("a/object", Role::Part).await.unwrap();
     writer.write(Bytes::from_static(b"half")).await.unwrap();
     assert!(store.list("a").await.unwrap().is_empty());
     assert!(matches!(
@@ -69,7 +69,7 @@ async fn of_many_writers_of_one_path_one_wins() {
     let racers = (0..16).map(|number: u32| {
         let store = store.clone();
         tokio::spawn(async move {
-            let mut writer = store.create("deep/er/object").await.unwrap();
+            let mut writer = store.create("deep/er/object", Role::Part).await.unwrap();
             writer.write(Bytes::from(number.to_string())).await.unwrap();
             writer.finish().await.map(|()| number)
         })
@@ -141,7 +141,7 @@ async fn paths_out_of_the_store_are_refused() {
         "a\0b",
     ] {
         assert!(
-            matches!(store.create(path).await, Err(Error::Usage(_))),
+            matches!(store.create(path, Role::Part).await, Err(Error::Usage(_))),
             "{path}"
         );
         assert!(

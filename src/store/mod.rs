@@ -3,6 +3,7 @@
 mod local;
 mod open;
 
+use std::any::Any;
 use std::fmt;
 use std::ops::Range;
 
@@ -30,13 +31,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn uri(&self) -> String;
 
     /// Begins an object.
-    async fn create(&self, path: &str) -> Result<Box<dyn ObjectWriter>>;
-
-    /// Begins an object that holds secrets: where the store has rights of its own for each object, as a folder has,
-    /// nobody but its owner may read it.
-    async fn create_private(&self, path: &str) -> Result<Box<dyn ObjectWriter>> {
-        self.create(path).await
-    }
+    async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>>;
 
     /// Reads an object whole.
     async fn read(&self, path: &str) -> Result<Bytes>;
@@ -56,6 +51,72 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Removes all objects below a path, and the path itself; one that is not there is no error.
     async fn remove_all(&self, path: &str) -> Result<()>;
+
+    /// Copies an object of another store without its bytes passing through here, where one service holds both; the
+    /// same promises hold as for [`Store::create`]. `false`, and nothing done, where that cannot be.
+    async fn copy_within(
+        &self,
+        _source: &dyn Store,
+        _from: &str,
+        _path: &str,
+        _role: Role,
+    ) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// What keeps an object from being changed or removed.
+    async fn protection(&self, _path: &str) -> Result<Protection> {
+        Ok(Protection::default())
+    }
+
+    /// The store itself, so that one can tell another of its kind in [`Store::copy_within`].
+    fn as_any(&self) -> &dyn Any;
+}
+
+/// What an object is to its archive; it tells a store how to keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A part of the archive: kept as long as it is, and locked where locks were asked for.
+    Part,
+    /// The same of one that holds secrets: where the store has rights of its own for each object, as a folder has,
+    /// nobody but its owner may read it.
+    Secret,
+    /// A mark that is removed again when the work is done: never locked.
+    Mark,
+}
+
+/// What keeps an object from being changed or removed, beyond the rights of users.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Protection {
+    /// Until when, and how firmly.
+    pub lock: Option<Lock>,
+    /// Whether it is kept until somebody lifts the hold.
+    pub legal_hold: bool,
+}
+
+/// A lock that ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// How firmly.
+    pub mode: LockMode,
+    /// Its end.
+    pub until: jiff::Timestamp,
+}
+
+/// How firmly an object is locked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockMode {
+    /// Nobody can remove it before its end, nor shorten the lock.
+    Compliance,
+    /// Those who have a right of their own for that can.
+    Governance,
+}
+
+impl Protection {
+    /// Whether the object may not be removed now.
+    pub fn holds(&self, now: jiff::Timestamp) -> bool {
+        self.legal_hold || self.lock.as_ref().is_some_and(|lock| lock.until > now)
+    }
 }
 
 /// An object that is being written. Dropped without [`ObjectWriter::finish`], it leaves nothing.

@@ -3,9 +3,10 @@
 use super::*;
 use crate::Error;
 use crate::archive::{MANIFEST, list};
+use crate::store::Role;
 
 async fn put(store: &Arc<dyn Store>, path: &str, bytes: Vec<u8>) {
-    let mut object = store.create(path).await.unwrap();
+    let mut object = store.create(path, Role::Part).await.unwrap();
     object.write(bytes.into()).await.unwrap();
     object.finish().await.unwrap();
 }

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use super::*;
 use crate::Error;
 use crate::archive::{Archive, CHECKSUM, MANIFEST, UNFINISHED, list};
-use crate::store::ObjectWriter;
+use crate::store::{ObjectWriter, Role};
 
 #[tokio::test]
 async fn what_was_exported_is_read_back() {
@@ -124,8 +124,8 @@ impl Store for Late {
     fn uri(&self) -> String {
         self.0.uri()
     }
-    async fn create(&self, path: &str) -> crate::Result<Box<dyn ObjectWriter>> {
-        self.0.create(path).await
+    async fn create(&self, path: &str, role: Role) -> crate::Result<Box<dyn ObjectWriter>> {
+        self.0.create(path, role).await
     }
     async fn read(&self, path: &str) -> crate::Result<Bytes> {
         self.0.read(path).await
@@ -144,6 +144,9 @@ impl Store for Late {
     }
     async fn remove_all(&self, path: &str) -> crate::Result<()> {
         self.0.remove_all(path).await
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
     }
 }
 
