@@ -13,6 +13,7 @@ mod first;
 mod leap;
 mod rows;
 mod snapshot;
+mod verdict;
 mod walk;
 
 use std::sync::{Arc, Mutex};
@@ -20,11 +21,12 @@ use std::sync::{Arc, Mutex};
 use arrow_schema::SchemaRef;
 
 pub use budget::Budget;
-pub use completeness::{Completeness, KeySet, RowsRead, StoredRows, Verdict};
+pub use completeness::{Completeness, KeySet, RowsRead};
 pub use cut::{Cutter, KeyRange};
 pub use fetch::{Fetched, Piece, RowWidth};
 pub use first::{first_rows, last_key};
 pub use snapshot::Snapshot;
+pub use verdict::{StoredRows, Verdict};
 pub use walk::Walker;
 
 use crate::columns::{self, KeyColumn};

@@ -43,6 +43,7 @@ impl World {
             self.meanwhile.get_or_insert(meanwhile);
         }
         let (version, now, largest) = (self.version, self.clock, self.largest_answer);
+        let hidden = self.hidden.clone();
         let stored = self.find(&request.db_name, &request.collection_name)?;
         if stored.replicas == 0 {
             // docs/servers-seen.md; 2.2 has no code for it.
@@ -104,7 +105,12 @@ impl World {
             let count = (version >= (2, 3, 0)).then_some(rows.len() as i64);
             count.into_iter().map(count_column).collect()
         } else {
-            let rows = page(version, &params, rows);
+            let returned = |row: &&Row| !hidden.contains(&row.key);
+            let rows = page(
+                version,
+                &params,
+                rows.into_iter().filter(returned).collect(),
+            );
             answer(version, stored, &request.output_fields, &rows)?
         };
         let bytes: usize = fields_data.iter().map(Message::encoded_len).sum();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use milvault::milvus::wire::common::{KeyValuePair, ServerInfo, Status};
 use milvault::milvus::wire::milvus::*;
+use milvault::model::Key;
 use prost::Message;
 
 use super::collections::Stored;
@@ -41,6 +42,8 @@ pub struct World {
     /// How often each call was made.
     pub calls: BTreeMap<String, u64>,
     pub meanwhile: Option<Meanwhile>,
+    /// Keys of rows that are counted and never returned.
+    pub hidden: Vec<Key>,
     /// What an answer may weigh, in bytes (servers: 64 MiB on 2.2 and 2.3, 100 MiB from 2.4 on).
     pub largest_answer: usize,
     /// Every so many calls, one is refused for its rate.
@@ -67,6 +70,12 @@ impl World {
             dead: false,
             calls: BTreeMap::new(),
             meanwhile: None,
+            // docs/servers-seen.md.
+            hidden: if version < (2, 4, 0) {
+                vec![Key::Int(i64::MAX)]
+            } else {
+                Vec::new()
+            },
             largest_answer: 64 << 20,
             rate_limit_every: None,
             lost_answers: Vec::new(),

@@ -193,7 +193,10 @@ pub fn plain_rows(keys: impl IntoIterator<Item = i64>, seed: i64) -> Vec<FieldDa
     let keys: Vec<i64> = keys.into_iter().collect();
     vec![
         longs("id", keys.clone()),
-        longs("number", keys.iter().map(|key| key * 10 + seed).collect()),
+        longs(
+            "number",
+            keys.iter().map(|key| key.wrapping_mul(10) + seed).collect(),
+        ),
         texts(
             "text",
             keys.iter().map(|key| format!("row {key} of {seed}")),

@@ -194,6 +194,55 @@ async fn an_export_ends_though_rows_are_added_without_end() {
     }
 }
 
+/// As many rows come in meanwhile as are never returned, so that the sums agree.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_with_the_greatest_key_is_missed_though_others_come_in_its_place() {
+    let sim = Sim::start((2, 3, 5)).await;
+    make_plain(&mut sim.world(), ROWS);
+    insert(&mut sim.world(), "docs", 1, plain_rows([i64::MAX], 0));
+    sim.world().meanwhile = Some(Box::new(|world, queries| {
+        if queries == 2 {
+            insert(world, "docs", 1, plain_rows([ROWS], 0));
+        }
+    }));
+    let error = try_export(&sim, &Listener::default()).await.unwrap_err();
+    assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+    assert!(
+        error.to_string().contains("id < 9223372036854775807"),
+        "{error}"
+    );
+}
+
+/// Writes explain that numbers differ, but not that a row is never returned.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_do_not_excuse_rows_that_are_missing() {
+    for hidden in [vec![], vec![Key::Int(1_000)]] {
+        let sim = Sim::start((2, 4, 17)).await;
+        make_plain(&mut sim.world(), ROWS);
+        let whole = hidden.is_empty();
+        sim.world().hidden = hidden;
+        // Others come to share keys with rows that are there: they count, and are not returned.
+        sim.world().meanwhile = Some(Box::new(|world, queries| {
+            if queries == 3 {
+                insert(world, "docs", 3, plain_rows([5, 6, 7], 0));
+            }
+        }));
+        let listener = Listener::default();
+        let exported = try_export(&sim, &listener).await;
+        match exported {
+            Ok(manifest) => {
+                assert!(whole, "{:?}", manifest.consistency);
+                assert_eq!(manifest.totals().rows, ROWS as u64);
+            }
+            Err(error) => {
+                assert!(!whole, "{error}");
+                assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+                assert!(error.to_string().contains("counts 1 rows more"), "{error}");
+            }
+        }
+    }
+}
+
 /// Deleted rows that compaction takes away are gone for readers of an earlier moment, too. Late in the export, and
 /// before the first row is read: then the count alone can tell.
 #[tokio::test(flavor = "multi_thread")]
