@@ -60,9 +60,8 @@ pub async fn export(
     // First, because who may not read them should know at once.
     let rbac = read_rbac(cluster, options).await?;
     let plans = options.plan(cluster).await?;
-    for plan in &plans {
-        readable::check(cluster, &plan.collection, options.access)?;
-    }
+    let collections = plans.iter().map(|plan| &plan.collection);
+    readable::check(cluster, collections, options.access)?;
     let created = jiff::Timestamp::now();
     let writer = ArchiveWriter::begin(store, &options.name).await?;
     let work = async {

@@ -86,9 +86,8 @@ pub async fn migrate(
     check_verification(to, options)?;
     let mask_key = options.mask_key.as_ref();
     let plans = plan(from, &options.selection, mask_key, KeyOrder::IsFree).await?;
-    for plan in &plans {
-        readable::check(from, &plan.collection, options.access)?;
-    }
+    let collections = plans.iter().map(|plan| &plan.collection);
+    readable::check(from, collections, options.access)?;
     let live = Live {
         reading: Reading::begin(from, options.reading()).await?,
         databases: databases(from, &plans).await?,

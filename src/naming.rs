@@ -17,6 +17,8 @@ pub struct Naming {
 /// star of the same part of `from` stood for.
 #[derive(Clone, Debug)]
 struct Rename {
+    /// As the user typed it.
+    text: String,
     database: Option<(Part, Option<Part>)>,
     name: (Part, Part),
     to_database: Option<Part>,
@@ -53,6 +55,7 @@ impl Naming {
             return Err(bad());
         }
         self.renames.push(Rename {
+            text: text.to_owned(),
             database: from_database.map(|from| (from, to_database.clone())),
             name: (from_name, to_name),
             to_database,
@@ -80,6 +83,32 @@ impl Naming {
                 Ok(naming)
             }
             (None, _) => Ok(naming),
+        }
+    }
+
+    /// Refuses rules for what is not there.
+    ///
+    /// # Errors
+    /// A usage error where a rule renames none of the collections, each with its aliases.
+    pub fn check_used<'a>(
+        &self,
+        collections: impl Iterator<Item = (&'a CollectionName, &'a [String])> + Clone,
+    ) -> Result<()> {
+        let renames = |rename: &Rename| {
+            collections.clone().any(|(name, aliases)| {
+                let alias = |alias: &String| CollectionName::new(name.database.clone(), alias);
+                rename.apply(name).is_some()
+                    || aliases
+                        .iter()
+                        .any(|one| rename.apply(&alias(one)).is_some())
+            })
+        };
+        match self.renames.iter().find(|rename| !renames(rename)) {
+            None => Ok(()),
+            Some(idle) => Err(Error::Usage(format!(
+                "--rename {} renames none of the selected collections",
+                idle.text
+            ))),
         }
     }
 
@@ -247,6 +276,23 @@ mod tests {
         };
         assert!(matches!(into.within(Some("stage")), Err(Error::Usage(_))));
         assert!(into.within(Some("prod")).is_ok());
+    }
+
+    #[test]
+    fn a_rule_for_what_is_not_there_is_refused() {
+        let (name, aliases) = (CollectionName::new("prod", "docs"), ["live".to_owned()]);
+        for (rule, used) in [
+            ("docs:texts", true),
+            ("prod.*:stage.*", true),
+            ("live:old", true),
+            ("texts:docs", false),
+            ("default.docs:texts", false),
+        ] {
+            let mut naming = Naming::default();
+            naming.rename(rule).unwrap();
+            let checked = naming.check_used([(&name, &aliases[..])].into_iter());
+            assert_eq!(checked.is_ok(), used, "{rule}");
+        }
     }
 
     #[test]

@@ -25,12 +25,33 @@ pub struct Readable {
     indexed: Vec<Index>,
 }
 
-/// Checks, without touching anything, that `access` is enough to read a collection.
-pub fn check(cluster: &Cluster, collection: &Collection, access: ReadAccess) -> Result<()> {
-    if collection.load.loaded {
-        return Ok(());
+/// Checks, without touching anything, that `access` is enough to read all of some collections.
+///
+/// # Errors
+/// [`Error::NotReadable`] of the first that cannot be read; it names the others.
+pub fn check<'a>(
+    cluster: &Cluster,
+    collections: impl IntoIterator<Item = &'a Collection>,
+    access: ReadAccess,
+) -> Result<()> {
+    let mut refused = Ok(());
+    let mut others = Vec::new();
+    for collection in collections {
+        if collection.load.loaded {
+            continue;
+        }
+        match check_unloaded(cluster, collection, access) {
+            Err(error) if refused.is_ok() => refused = Err(error),
+            Err(_) => others.push(collection.name.to_string()),
+            Ok(()) => {}
+        }
     }
-    check_unloaded(cluster, collection, access)
+    if let Err(Error::NotReadable { way_out, .. }) = &mut refused
+        && !others.is_empty()
+    {
+        way_out.push_str(&format!("; the same goes for {}", others.join(", ")));
+    }
+    refused
 }
 
 fn check_unloaded(cluster: &Cluster, collection: &Collection, access: ReadAccess) -> Result<()> {

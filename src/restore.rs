@@ -226,7 +226,7 @@ pub(crate) async fn restore_from(
         let limits = &limits;
         async move {
             match target.outcome {
-                Outcome::Skipped => skip::compare_counts(cluster, &mut target).await?,
+                Outcome::Skipped => skip::look(cluster, &mut target).await?,
                 Outcome::Appended | Outcome::Created | Outcome::Replaced => {
                     // First: what cannot be read must not cost what is replaced.
                     let feed = target.origin.open(&ctx).await?;

@@ -27,6 +27,11 @@ impl Pattern<'_> {
         })
     }
 
+    /// Whether it can stand for several names.
+    fn is_open(&self) -> bool {
+        self.text.contains(['*', '?', '[', '{'])
+    }
+
     /// A pattern without a database means those of `home`.
     fn matches(&self, name: &CollectionName, home: &[String]) -> bool {
         let in_database = match &self.database {
@@ -127,20 +132,33 @@ pub fn matching(
         .iter()
         .map(|text| Pattern::parse(text))
         .collect::<Result<Vec<_>>>()?;
-    for pattern in &include {
-        if !all.iter().any(|name| pattern.matches(name, &home)) {
-            return Err(Error::NoCollection {
-                name: pattern.text.to_owned(),
-                place: place.to_owned(),
-            });
-        }
+    let is_selected = |name: &CollectionName| {
+        selection.databases.is_empty() || selection.databases.contains(&name.database)
+    };
+    let is_there = |pattern: &&Pattern| {
+        all.iter()
+            .any(|name| is_selected(name) && pattern.matches(name, &home))
+    };
+    // What is left out by its name must be there, too: by a typing error it would come along.
+    let mut named = exclude.iter().filter(|pattern| !pattern.is_open());
+    let missing = include.iter().find(|pattern| !is_there(pattern));
+    if let Some(pattern) = missing.or_else(|| named.find(|pattern| !is_there(pattern))) {
+        let within = match &selection.databases[..] {
+            [] => String::new(),
+            some => format!(" in the database {}", some.join(" or ")),
+        };
+        return Err(Error::NoCollection {
+            name: format!("{}{within}", pattern.text),
+            place: place.to_owned(),
+        });
     }
     Ok(all
         .iter()
         .filter(|name| {
-            wanted_databases.is_empty()
-                || include_names_databases(&include)
-                || wanted_databases.contains(&name.database)
+            is_selected(name)
+                && (wanted_databases.is_empty()
+                    || include_names_databases(&include)
+                    || wanted_databases.contains(&name.database))
         })
         .filter(|name| {
             include.is_empty() || include.iter().any(|pattern| pattern.matches(name, &home))
@@ -350,6 +368,15 @@ mod tests {
             pick(&["images"], &[], &[], None),
             Err(Error::NoCollection { .. })
         ));
+        assert!(matches!(
+            pick(&["default.docs"], &[], &["prod"], None),
+            Err(Error::NoCollection { .. })
+        ));
+        assert!(matches!(
+            pick(&[], &["nope"], &[], None),
+            Err(Error::NoCollection { .. })
+        ));
+        assert!(pick(&[], &["nope*"], &[], None).is_ok());
         assert!(matches!(
             pick(&[], &[], &["nope"], None),
             Err(Error::NoDatabase { .. })

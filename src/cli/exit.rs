@@ -15,6 +15,8 @@ pub enum Finish {
     Done,
     /// What was checked has differences or damage.
     Differs,
+    /// The work was done, and is told; what was to follow it failed, which is told, too.
+    Broken(Kind),
 }
 
 impl Finish {
@@ -33,12 +35,17 @@ fn number(finished: &Result<Finish>) -> u8 {
     match finished {
         Ok(Finish::Done) => 0,
         Ok(Finish::Differs) => 3,
-        Err(error) => match error.kind() {
-            Kind::Failed => 1,
-            Kind::Usage => 2,
-            Kind::Damage => 3,
-            Kind::Stopped => 4,
-        },
+        Ok(Finish::Broken(kind)) => code_of(*kind),
+        Err(error) => code_of(error.kind()),
+    }
+}
+
+fn code_of(kind: Kind) -> u8 {
+    match kind {
+        Kind::Failed => 1,
+        Kind::Usage => 2,
+        Kind::Damage => 3,
+        Kind::Stopped => 4,
     }
 }
 
@@ -87,6 +94,8 @@ mod tests {
             (Err(missing), 1),
             (Err(Error::Usage("u".into())), 2),
             (Ok(Finish::Differs), 3),
+            (Ok(Finish::Broken(Kind::Failed)), 1),
+            (Ok(Finish::Broken(Kind::Stopped)), 4),
             (Err(damaged), 3),
             (Err(Error::Stopped("s".into())), 4),
         ] {

@@ -94,6 +94,9 @@ struct Restored<'a> {
     collections: &'a [RestoredCollection],
     rbac: Option<&'a RbacReport>,
     comparison: Option<&'a Comparison>,
+    /// Why there is no comparison, though one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    comparison_error: Option<String>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
@@ -112,7 +115,12 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let target = place::connect(&named, connection, Role::To, make, session).await?;
     let name = target.name.clone();
     let worked = work(&archive, &target, &options, &arguments, session).await;
-    let (report, comparison) = target.finish(worked).await?;
+    let (report, compared) = target.finish(worked).await?;
+    // What was restored is told all the same.
+    let (comparison, failure) = match compared.transpose() {
+        Ok(comparison) => (comparison, None),
+        Err(error) => (None, Some(error)),
+    };
     let result = Restored {
         archive: archive.uri(),
         target: &name,
@@ -124,8 +132,14 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         collections: &report.collections,
         rbac: report.rbac.as_ref(),
         comparison: comparison.as_ref(),
+        comparison_error: failure.as_ref().map(Error::to_string),
     };
     session.output.result(&result, || summary(&result, start))?;
+    if let Some(error) = failure {
+        let said = format!("everything was restored, but could not be compared: {error}");
+        session.ctx.monitor.warn(&said);
+        return Ok(Finish::Broken(error.kind()));
+    }
     let skipped_alike = !report.collections.iter().any(|one| one.differs);
     Ok(Finish::of(
         skipped_alike && comparison.is_none_or(|found| found.equal),
@@ -138,7 +152,7 @@ async fn work(
     options: &RestoreOptions,
     arguments: &Arguments,
     session: &Session,
-) -> Result<(RestoreReport, Option<Comparison>)> {
+) -> Result<(RestoreReport, Option<Result<Comparison>>)> {
     let report = restore(archive, &target.cluster, options, &session.ctx).await?;
     if !arguments.compare {
         return Ok((report, None));
@@ -151,7 +165,7 @@ async fn work(
         arguments.temp_index,
         session,
     );
-    let comparison = compared.await?;
+    let comparison = compared.await;
     Ok((report, Some(comparison)))
 }
 

@@ -70,9 +70,8 @@ pub async fn preview(
 ) -> Result<Preview> {
     let rbac = read_rbac(cluster, options).await?;
     let plans = options.plan(cluster).await?;
-    for plan in &plans {
-        readable::check(cluster, &plan.collection, options.access)?;
-    }
+    let collections = plans.iter().map(|plan| &plan.collection);
+    readable::check(cluster, collections, options.access)?;
     ArchiveWriter::check_vacant(store, &options.name).await?;
     let previewed = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| async move {
         let counting = rows_of(cluster, plan, &options.selection);

@@ -42,7 +42,8 @@ pub(super) async fn make(
     if beside {
         target.meant.name = swap::beside(&name, "restoring");
     }
-    let made = build(feed, cluster, target, options, limits, ctx).await;
+    let replaced = beside.then_some(&name);
+    let made = build(feed, cluster, target, replaced, options, limits, ctx).await;
     let built = std::mem::replace(&mut target.meant.name, name.clone());
     made?;
     let mut had = Vec::new();
@@ -65,11 +66,12 @@ pub(super) async fn make(
     Ok(())
 }
 
-/// Makes the collection under the name that it has now.
+/// Makes the collection under the name that it has now; beside `replaced`, where it is to take the name of that one.
 async fn build(
     feed: &Feed<'_>,
     cluster: &Cluster,
     target: &mut Target<'_>,
+    replaced: Option<&CollectionName>,
     options: &RestoreOptions,
     limits: &Limits,
     ctx: &Context,
@@ -80,8 +82,18 @@ async fn build(
     let mut progress = Progress::Untouched;
     let work = steps(feed, cluster, target, options, limits, &mut progress, ctx);
     let made = ctx.until_stopped(purpose, work).await;
-    if made.is_err() {
+    if let Err(error) = &made {
+        // Nobody knows the name, and what it was to replace is whole.
+        if replaced.is_some() && progress == Progress::Filled && matches!(error, Error::Stopped(_))
+        {
+            progress = Progress::Made;
+        }
         clean_up(cluster, &name, progress, replaces, ctx).await;
+        if let (Some(replaced), Progress::Filled) = (replaced, progress) {
+            ctx.monitor.warn(&format!(
+                "{replaced}: is as it was; rename {name} once it is complete, or drop it before you do it again"
+            ));
+        }
     }
     made
 }

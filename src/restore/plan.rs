@@ -58,6 +58,10 @@ pub(super) async fn plan<'a>(
         .map(|target| target.origin.schema())
         .collect();
     select::check_exclusions(&options.selection, &schemas)?;
+    let named = schemas
+        .iter()
+        .map(|schema| (&schema.name, &schema.aliases[..]));
+    naming.check_used(named)?;
     let mut seen = BTreeMap::new();
     for target in &targets {
         if let Some(other) = seen.insert(&target.meant.name, &target.origin.schema().name) {

@@ -4,9 +4,19 @@ use super::plan::Target;
 use crate::error::Result;
 use crate::milvus::Cluster;
 
-/// Notes if the collection that is there has another number of rows than its source.
-pub(super) async fn compare_counts(cluster: &Cluster, target: &mut Target<'_>) -> Result<()> {
+/// Notes if the collection that is there lacks indexes, or has another number of rows than its source.
+pub(super) async fn look(cluster: &Cluster, target: &mut Target<'_>) -> Result<()> {
     let name = &target.meant.name;
+    let there = cluster.index_names(name).await?;
+    let lacks = |field: &&String| !there.iter().any(|index| index.field == **field);
+    let meant = target.meant.indexes.iter().map(|index| &index.field);
+    let missing: Vec<&str> = meant.filter(lacks).map(String::as_str).collect();
+    if !missing.is_empty() {
+        target.notes.push(format!(
+            "has no index on {}; create what is missing, or do it again with --if-exists replace",
+            missing.join(", ")
+        ));
+    }
     let Some(expected) = target.origin.count().await? else {
         target
             .notes
