@@ -23,7 +23,7 @@ use crate::rbac::{RbacOptions, RbacReport};
 use crate::readable::{self, ReadAccess};
 use crate::reading::{ReadOptions, Reading, databases, plan};
 use crate::restore::{
-    IfExists, Live, MadeDatabase, RestoreOptions, RestoredCollection, Source, restore_from,
+    IfExists, Live, MadeDatabase, Mode, RestoreOptions, RestoredCollection, Source, restore_from,
 };
 
 /// How a migration is done.
@@ -149,6 +149,8 @@ impl MigrateOptions {
             naming: self.naming.clone(),
             if_exists: self.if_exists,
             adapt: self.adapt.clone(),
+            mode: Mode::Insert,
+            import: None,
             aliases: self.aliases,
             load: self.load,
             rbac: self.rbac.clone(),

@@ -7,6 +7,8 @@ mod append;
 mod databases;
 mod feed;
 mod groups;
+mod import;
+mod import_store;
 mod made;
 mod make;
 mod plan;
@@ -14,7 +16,9 @@ mod properties;
 mod rows;
 mod skip;
 mod source;
+mod staging;
 mod swap;
+mod way;
 
 use std::collections::BTreeSet;
 
@@ -33,7 +37,9 @@ use crate::scan::Budget;
 use crate::together::each;
 
 pub use databases::MadeDatabase;
+pub use import_store::ImportStore;
 pub(crate) use source::{Live, Source};
+pub use way::{ImportOptions, Mode, Way};
 
 /// How many collections are restored at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
@@ -52,6 +58,10 @@ pub struct RestoreOptions {
     pub if_exists: IfExists,
     /// What may be changed of definitions.
     pub adapt: Adaptation,
+    /// How rows get into the target.
+    pub mode: Mode,
+    /// What bulk import needs; without it there is none.
+    pub import: Option<ImportOptions>,
     /// Whether aliases are restored.
     pub aliases: bool,
     /// Whether collections that were loaded are loaded.
@@ -62,7 +72,7 @@ pub struct RestoreOptions {
     pub verify: bool,
     /// Whether to stop after everything has been checked.
     pub dry_run: bool,
-    /// How many inserts are in flight.
+    /// How many inserts or import jobs are in flight, a collection.
     pub jobs: usize,
     /// How many bytes of rows may be in flight.
     pub memory: u64,
@@ -109,6 +119,9 @@ pub struct RestoredCollection {
     pub rows: u64,
     /// Bytes that they have in the archive; `None` where they come from a cluster.
     pub bytes: Option<u64>,
+    /// How they were, or would be.
+    #[serde(flatten)]
+    pub way: Way,
     /// What happened to keys that the source has made itself; `None` where it has made none, or nothing was made.
     pub auto_id: Option<KeysKept>,
     /// Indexes that were built.
@@ -266,7 +279,7 @@ pub(crate) async fn restore_from(
 struct Limits {
     /// Bytes in flight.
     budget: Budget,
-    /// Inserts in flight, a collection.
+    /// Inserts or import jobs in flight, a collection.
     jobs: usize,
 }
 
@@ -303,6 +316,7 @@ fn describe(target: plan::Target<'_>, options: &RestoreOptions) -> RestoredColle
             .origin
             .bytes()
             .map(|bytes| if wrote { bytes } else { 0 }),
+        way: target.way.clone(),
         auto_id: target.fit.keys.filter(|_| made),
         plan: (made && options.dry_run).then(|| target.meant.clone()),
         indexes: if made { target.meant.indexes.len() } else { 0 },

@@ -6,6 +6,7 @@ mod layout;
 mod list;
 pub mod manifest;
 mod object;
+mod plain_keys;
 mod rbac_file;
 mod reader;
 mod row_group;

@@ -3,15 +3,17 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use bytes::Bytes;
 use futures::Stream;
 use futures::stream::try_unfold;
 
 use super::data_file::{DataFileReader, Fault};
 use super::layout::{self, CHECKSUM, MANIFEST, UNFINISHED};
 use super::manifest::{CollectionEntry, File, Manifest};
+use super::plain_keys::with_plain_keys;
 use crate::model::Field;
 use crate::store::Store;
-use crate::{Error, Result};
+use crate::{Error, Result, compute};
 
 /// An archive that is whole.
 #[derive(Clone, Debug)]
@@ -62,6 +64,44 @@ impl Archive {
         self.manifest.created.parse().unwrap_or_default()
     }
 
+    /// The path of a data file in the archive's store.
+    pub fn path_of(&self, file: &File) -> String {
+        format!("{}/{}", self.name, file.path)
+    }
+
+    /// The bytes of one data file, which are those of the manifest.
+    pub async fn bytes(&self, file: &File) -> Result<Bytes> {
+        let bytes = self.store.read(&self.path_of(file)).await?;
+        let hashed = bytes.clone();
+        let sha256 = compute::run(move || {
+            super::encoder::hex(ring::digest::digest(&ring::digest::SHA256, &hashed).as_ref())
+        })
+        .await;
+        if sha256 != file.sha256 {
+            return Err(Error::Damaged {
+                uri: self.uri_of(&file.path),
+                reason: format!("its SHA-256 is {sha256}, the manifest says {}", file.sha256),
+            });
+        }
+        Ok(bytes)
+    }
+
+    /// The same, with keys that are plain where they are integers: for readers that cannot decode those of the
+    /// archive.
+    pub async fn bytes_with_plain_keys(
+        &self,
+        entry: &CollectionEntry,
+        file: &File,
+    ) -> Result<Bytes> {
+        let bytes = self.bytes(file).await?;
+        let key_field = entry.key_field().cloned().unwrap_or_default();
+        let written = compute::run(move || with_plain_keys(bytes, &key_field)).await;
+        written.map_err(|error| Error::Damaged {
+            uri: self.uri_of(&file.path),
+            reason: format!("it is no good Parquet: {error}"),
+        })
+    }
+
     /// The address of a path in the archive.
     pub(super) fn uri_of(&self, path: &str) -> String {
         format!("{}/{path}", self.uri())
@@ -89,7 +129,7 @@ impl Archive {
         let uri = self.uri_of(&file.path);
         let start = Reading::Closed {
             store: self.store.clone(),
-            path: format!("{}/{}", self.name, file.path),
+            path: self.path_of(file),
             key_field: entry.key_field().cloned().unwrap_or_default(),
             fields: self.fields(entry)?,
         };

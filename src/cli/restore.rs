@@ -11,7 +11,7 @@ use milvault::naming::Naming;
 use milvault::rbac::RbacReport;
 use milvault::readable::ReadAccess;
 use milvault::restore::{
-    MadeDatabase, Outcome, RestoreOptions, RestoreReport, RestoredCollection, restore,
+    MadeDatabase, Mode, Outcome, RestoreOptions, RestoreReport, RestoredCollection, Way, restore,
 };
 use milvault::{Error, Result};
 use serde::Serialize;
@@ -20,9 +20,9 @@ use super::compare::differences;
 use super::exit::Finish;
 use super::ls::index_text;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, NamingArguments,
-    PartArguments, RbacArguments, Role, ThinArguments, WorkArguments, WritingArguments, selection,
-    staged,
+    CollectionArguments, ConnectionArguments, FilterArgument, ImportArguments, MaskArguments,
+    NamingArguments, PartArguments, RbacArguments, Role, ThinArguments, WorkArguments,
+    WritingArguments, selection, staged,
 };
 use super::place::Connected;
 use super::show::type_text;
@@ -51,6 +51,8 @@ pub struct Arguments {
 
     #[command(flatten)]
     writing: WritingArguments,
+    #[command(flatten)]
+    importing: ImportArguments,
 
     /// Load nothing
     #[arg(long)]
@@ -224,6 +226,8 @@ fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOptions> {
         naming,
         if_exists: arguments.writing.if_exists(),
         adapt: arguments.writing.adaptation()?,
+        mode: arguments.importing.mode(),
+        import: arguments.importing.import()?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
         rbac: arguments.rbac.options(&session.ctx)?,
@@ -284,6 +288,7 @@ pub fn collections(all: &[RestoredCollection], dry_run: bool) -> Vec<String> {
         lines.push(collection(one, dry_run));
         if let Some(plan) = &one.plan {
             lines.extend(planned(plan).map(|line| format!("  {line}")));
+            lines.push(format!("  {:<11} {}", "rows", way_text(&one.way)));
         }
         let given_up = one.dropped.iter().map(|what| format!("without {what}"));
         let said = one.translated.iter().cloned().chain(given_up);
@@ -302,6 +307,15 @@ fn keys_text(keys: KeysKept) -> &'static str {
         KeysKept::KeptWithoutAutoId => "keys kept, and no longer made by the server",
         KeysKept::Regenerated => "keys made anew",
     }
+}
+
+/// How rows get into the target, and why so.
+fn way_text(way: &Way) -> String {
+    let how = match way.mode {
+        Mode::Import => "imported",
+        Mode::Insert | Mode::Auto => "inserted",
+    };
+    format!("{how}: {}", way.mode_reason)
 }
 
 /// What a collection would be made of.
@@ -356,6 +370,9 @@ fn collection(one: &RestoredCollection, dry_run: bool) -> String {
             Some(bytes) => format!("{rows} ({})", units::bytes(bytes)),
             None => rows,
         });
+        if one.way.mode == Mode::Import {
+            parts.push("imported".to_owned());
+        }
     }
     if matches!(one.outcome, Outcome::Created | Outcome::Replaced) {
         parts.push(match one.indexes {

@@ -24,6 +24,8 @@ pub enum Thing<'a> {
     Property(&'a str),
     /// Something that can be asked of a server.
     Call(Call),
+    /// A type of fields that bulk import reads from an archive's columns.
+    Import(DataType),
 }
 
 /// A part of a collection's definition that not every server holds.
@@ -100,6 +102,10 @@ pub enum Call {
     CreateDatabaseWithProperties,
     /// Resource groups in LoadCollection.
     LoadIntoResourceGroups,
+    /// Import of Parquet files.
+    ImportParquet,
+    /// The same of files whose integer keys are packed as archives have them.
+    ImportPackedKeys,
 }
 
 /// Major, minor, patch.
@@ -141,7 +147,8 @@ const LITE_3: Span = from(3, 0, 0);
 struct Row(Thing<'static>, Span, Span);
 
 use Thing::{
-    Call as C, Feature as F, Function as Fn, Index as I, Metric as M, Property as P, Type as T,
+    Call as C, Feature as F, Function as Fn, Import as Im, Index as I, Metric as M, Property as P,
+    Type as T,
 };
 
 #[rustfmt::skip]
@@ -310,6 +317,34 @@ const TABLE: &[Row] = &[
     Row(C(Call::DeleteProperties), from(2, 4, 18), LITE_3),
     Row(C(Call::CreateDatabaseWithProperties), from(2, 4, 6), LITE_3),
     Row(C(Call::LoadIntoResourceGroups), from(2, 2, 3), NEVER),
+    // 2.3.4 release notes; 2.2.16: "unsupported file type" (seen).
+    Row(C(Call::ImportParquet), from(2, 3, 4), NEVER),
+    // DELTA_BINARY_PACKED with arrow-go 12, which 2.5 and older have: keys are shifted, or the server dies (seen on
+    // 2.3.5). 2.6 has 17 (milvus pull request 39916).
+    Row(C(Call::ImportPackedKeys), from(2, 6, 0), NEVER),
+
+    // Bulk import (Milvus: internal/util/importutil, importutilv2/parquet).
+    Row(Im(DataType::Bool), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Int8), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Int16), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Int32), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Int64), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Float), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Double), from(2, 3, 4), NEVER),
+    Row(Im(DataType::VarChar), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Json), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Array), from(2, 3, 4), NEVER),
+    Row(Im(DataType::FloatVector), from(2, 3, 4), NEVER),
+    Row(Im(DataType::BinaryVector), from(2, 3, 4), NEVER),
+    Row(Im(DataType::Float16Vector), from(2, 4, 0), NEVER),
+    Row(Im(DataType::BFloat16Vector), from(2, 4, 0), NEVER),
+    // 2.4 wants JSON, not indices and values.
+    Row(Im(DataType::SparseFloatVector), from(2, 5, 0), NEVER),
+    Row(Im(DataType::Int8Vector), from(2, 6, 0), NEVER),
+    Row(Im(DataType::Geometry), from(2, 6, 1), NEVER),
+    Row(Im(DataType::Timestamptz), from(2, 6, 1), NEVER),
+    Row(Im(DataType::ArrayOfStruct), from(2, 6, 4), NEVER),
+    Row(Im(DataType::Text), from(3, 0, 0), NEVER),
 ];
 
 /// The property that lets rows bring the keys of a collection that makes its keys (Milvus 2.6.3 release notes).
@@ -412,6 +447,12 @@ mod tests {
             (C(Call::Upsert), ".xxxxxxxx"),
             (C(Call::RenameCollection), "xxxxxxx.x"),
             (C(Call::DeleteProperties), "..xxxxx.x"),
+            (C(Call::ImportParquet), ".xxxxxx.."),
+            (C(Call::ImportPackedKeys), "....xxx.."),
+            (Im(DataType::Array), ".xxxxxx.."),
+            (Im(DataType::SparseFloatVector), "...xxxx.."),
+            (Im(DataType::ArrayOfStruct), ".....xx.."),
+            (Im(DataType::Mol), "........."),
         ] {
             assert_eq!(known_by(thing), by, "{thing:?}");
         }

@@ -74,6 +74,16 @@ pub(super) struct ArchiveFeed<'a> {
     last: Option<Key>,
 }
 
+/// One data file of an archive.
+#[derive(Clone, Copy)]
+pub(super) struct DataFile<'a> {
+    /// The collection that it belongs to.
+    pub entry: &'a CollectionEntry,
+    /// The name of its partition; none where rows find theirs by a key.
+    pub partition: Option<&'a str>,
+    pub file: &'a File,
+}
+
 /// Rows of one partition.
 pub(super) struct Piece {
     /// Its name; none where rows find theirs by a key.
@@ -158,6 +168,45 @@ impl Feed<'_> {
 }
 
 impl<'a> ArchiveFeed<'a> {
+    /// The archive.
+    pub fn archive(&self) -> &'a Archive {
+        self.archive
+    }
+
+    /// All data files of the partitions that are restored.
+    pub fn files(&self) -> Vec<DataFile<'a>> {
+        let partitions = self.partitions.iter();
+        partitions
+            .flat_map(|partition| {
+                partition.files.iter().map(|file| DataFile {
+                    entry: self.entry,
+                    partition: partition.name.as_deref(),
+                    file,
+                })
+            })
+            .collect()
+    }
+
+    /// The rows of some data files, as the archive has them.
+    pub fn pieces_of<'f>(&'f self, files: &'f [DataFile<'a>]) -> BoxStream<'f, Result<Piece>> {
+        let files = files.iter().map(|file| {
+            self.batches_of(file.file).map_ok(|batch| Piece {
+                partition: file.partition.map(str::to_owned),
+                rows: Rows { batch, held: None },
+            })
+        });
+        stream::iter(files).flatten().boxed()
+    }
+
+    /// The rows of a data file, which is read to its end, where it has shown to be good.
+    fn batches_of<'f>(
+        &'f self,
+        file: &'a File,
+    ) -> impl Stream<Item = Result<RecordBatch>> + Send + 'f {
+        let batches = self.archive.batches(self.entry, file);
+        stream::once(future::ready(batches.map(StreamExt::boxed))).try_flatten()
+    }
+
     /// The rows of a partition that are taken, as the archive has them. Each file is read to its end, where it has
     /// shown to be good.
     fn batches<'f>(
@@ -170,9 +219,7 @@ impl<'a> ArchiveFeed<'a> {
                 .is_none_or(|last| file.first_key <= *last)
         };
         stream::iter(partition.files.iter().filter(wanted))
-            .map(|file| self.archive.batches(self.entry, file))
-            .map_ok(|batches| batches.boxed())
-            .try_flatten()
+            .flat_map(|file| self.batches_of(file))
             .and_then(|batch| future::ready(self.narrowed(batch)))
     }
 

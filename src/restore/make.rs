@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::feed::Feed;
 use super::plan::Target;
-use super::{Limits, Outcome, RestoreOptions, loads, made, properties, rows, swap};
+use super::staging::{self, Staging};
+use super::{Limits, Mode, Outcome, RestoreOptions, import, loads, made, properties, rows, swap};
 use crate::error::{Error, Result};
 use crate::milvus::Cluster;
 use crate::model::{Collection, CollectionName, Load};
@@ -80,8 +81,22 @@ async fn build(
     let replaces = target.outcome == Outcome::Replaced && !swap::can_swap(cluster);
     let purpose = target.origin.purpose();
     let mut progress = Progress::Untouched;
-    let work = steps(feed, cluster, target, options, limits, &mut progress, ctx);
+    let staging = match (&target.way.mode, &options.import) {
+        (Mode::Import, Some(import)) => Some(Staging::new(import)),
+        _ => None,
+    };
+    let rows = Rows {
+        feed,
+        staging: staging.as_ref(),
+    };
+    let work = steps(&rows, cluster, target, options, limits, &mut progress, ctx);
     let made = ctx.until_stopped(purpose, work).await;
+    if let Some(staging) = &staging {
+        staging.clear(&name, ctx).await;
+        if made.is_err() {
+            staging::wait_for_jobs(cluster, &name, ctx).await;
+        }
+    }
     if let Err(error) = &made {
         // Nobody knows the name, and what it was to replace is whole.
         if replaced.is_some() && progress == Progress::Filled && matches!(error, Error::Stopped(_))
@@ -98,8 +113,15 @@ async fn build(
     made
 }
 
+/// The rows, and how they get into the target.
+struct Rows<'r, 'a> {
+    feed: &'r Feed<'a>,
+    /// Where they are imported.
+    staging: Option<&'r Staging<'r>>,
+}
+
 async fn steps(
-    feed: &Feed<'_>,
+    rows: &Rows<'_, '_>,
     cluster: &Cluster,
     target: &mut Target<'_>,
     options: &RestoreOptions,
@@ -118,8 +140,14 @@ async fn steps(
     create(cluster, target, progress).await?;
     let upserted = {
         let verb = target.origin.verb();
-        let task = ctx.monitor.begin(verb, &subject, feed.rows());
-        rows::insert_rows(feed, cluster, target, limits, task.as_ref(), ctx).await?
+        let task = ctx.monitor.begin(verb, &subject, rows.feed.rows());
+        let task = task.as_ref();
+        match (rows.feed, rows.staging) {
+            (Feed::Archive(feed), Some(staging)) => {
+                import::import_rows(feed, cluster, target, staging, limits, task, ctx).await?
+            }
+            (feed, _) => rows::insert_rows(feed, cluster, target, limits, task, ctx).await?,
+        }
     };
     cluster.flush(&name, ctx).await?;
     // Flushed rows count rows that an upsert has replaced; count(*) does not, but needs a loaded collection.

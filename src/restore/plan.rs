@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::source::{Origin, Source};
+use super::way::{self, Way};
 use super::{IfExists, Outcome, RestoreOptions, append, groups};
 use crate::compat::{self, Feature, Fit, IndexChoice, KeysKept, Thing};
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ pub(super) struct Target<'a> {
     /// How it was made to fit the target.
     pub fit: Fit,
     pub outcome: Outcome,
+    /// How the rows get there.
+    pub way: Way,
     /// Whether the server loads collections that have no index (milvus-lite).
     pub loads_unindexed: bool,
     /// Whether the server returns no row with the greatest integer as its key.
@@ -85,6 +88,7 @@ pub(super) async fn plan<'a>(
     let hidden = targets.iter().filter(hides);
     problems.extend(hidden.map(|target| hidden_key(cluster, target)));
     problems.extend(settle_existing(cluster, options, &mut targets).await?);
+    problems.extend(way::choose(cluster, options, &mut targets).await?);
     let rbac = match &options.rbac {
         Some(options) => {
             let planned = plan_rbac(source, cluster, &naming, &targets, options).await?;
@@ -257,6 +261,7 @@ fn target<'a>(
         meant,
         fields,
         outcome: Outcome::Created,
+        way: Way::insert("--mode insert"),
         loads_unindexed: knows(Feature::LoadUnindexed),
         hides_greatest_key: !knows(Feature::GreatestKey) && fit.keys != Some(KeysKept::Regenerated),
         fit,

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_array::RecordBatch;
-use futures::stream::{self, TryStreamExt};
+use futures::stream::{self, BoxStream, TryStreamExt};
 
 use super::feed::{Feed, Piece};
 use super::plan::{self, Target};
@@ -33,38 +33,55 @@ pub(super) async fn insert_rows(
     task: &dyn Task,
     ctx: &Context,
 ) -> Result<bool> {
-    let (mut rows, mut upserted) = (0, false);
-    {
-        let target = &*target;
-        let slices = feed
-            .pieces(ctx)
-            .map_ok(|piece| stream::iter(cut(piece).into_iter().map(Ok::<_, Error>)))
-            .try_flatten();
-        let inserts = slices
-            .map_ok(|slice| insert(cluster, target, slice, limits))
-            .try_buffer_unordered(limits.jobs);
-        let mut inserts = std::pin::pin!(inserts);
-        while let Some(written) = inserts.try_next().await? {
-            rows += written.rows;
-            upserted |= written.upserted;
-            task.advance(written.rows, written.bytes);
-        }
-    }
-    if let Some(meant) = target.origin.rows().filter(|meant| *meant != rows) {
-        return Err(Error::Incomplete {
-            collection: target.meant.name.clone(),
-            reason: format!("{} rows came, {} has {meant}", rows, target.origin.word()),
-        });
-    }
-    target.rows = rows;
-    Ok(upserted)
+    let written = write(feed.pieces(ctx), cluster, target, limits, task).await?;
+    all_came(target, written.rows)?;
+    target.rows = written.rows;
+    Ok(written.upserted)
 }
 
-/// What one insert has written.
-struct Written {
-    rows: u64,
+/// Writes rows, several inserts at a time.
+pub(super) async fn write(
+    pieces: BoxStream<'_, Result<Piece>>,
+    cluster: &Cluster,
+    target: &Target<'_>,
+    limits: &Limits,
+    task: &dyn Task,
+) -> Result<Written> {
+    let slices = pieces
+        .map_ok(|piece| stream::iter(cut(piece).into_iter().map(Ok::<_, Error>)))
+        .try_flatten();
+    let inserts = slices
+        .map_ok(|slice| insert(cluster, target, slice, limits))
+        .try_buffer_unordered(limits.jobs);
+    let mut inserts = std::pin::pin!(inserts);
+    let mut all = Written::default();
+    while let Some(written) = inserts.try_next().await? {
+        all.rows += written.rows;
+        all.bytes += written.bytes;
+        all.upserted |= written.upserted;
+        task.advance(written.rows, written.bytes);
+    }
+    Ok(all)
+}
+
+/// So many rows must have come as there are where they come from.
+pub(super) fn all_came(target: &Target<'_>, rows: u64) -> Result<()> {
+    match target.origin.rows().filter(|meant| *meant != rows) {
+        None => Ok(()),
+        Some(meant) => Err(Error::Incomplete {
+            collection: target.meant.name.clone(),
+            reason: format!("{rows} rows came, {} has {meant}", target.origin.word()),
+        }),
+    }
+}
+
+/// What was written.
+#[derive(Default)]
+pub(super) struct Written {
+    pub rows: u64,
     bytes: u64,
-    upserted: bool,
+    /// Whether some rows had to be sent again as upserts.
+    pub upserted: bool,
 }
 
 async fn insert(

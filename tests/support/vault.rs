@@ -12,7 +12,7 @@ use milvault::milvus::{Address, Cluster, ConnectOptions};
 use milvault::naming::Naming;
 use milvault::progress::{Context, Monitor, Task};
 use milvault::readable::ReadAccess;
-use milvault::restore::{IfExists, RestoreOptions, RestoreReport, restore};
+use milvault::restore::{IfExists, Mode, RestoreOptions, RestoreReport, restore};
 use milvault::store::{LocalStore, Store};
 use milvault::{Error, Result};
 use tokio_util::sync::CancellationToken;
@@ -183,6 +183,8 @@ pub fn restoring(naming: &Naming) -> RestoreOptions {
         naming: naming.clone(),
         if_exists: IfExists::Fail,
         adapt: Adaptation::default(),
+        mode: Mode::Insert,
+        import: None,
         aliases: true,
         load: true,
         rbac: None,

@@ -16,7 +16,7 @@ use milvault::export::{ExportOptions, export};
 use milvault::milvus::Cluster;
 use milvault::naming::Naming;
 use milvault::readable::ReadAccess;
-use milvault::restore::{IfExists, RestoreOptions, restore};
+use milvault::restore::{IfExists, Mode, RestoreOptions, restore};
 use milvault::{Error, Result, columns, store};
 
 use super::exit::Finish;
@@ -219,6 +219,8 @@ fn restore_options(naming: &Naming) -> RestoreOptions {
         naming: naming.clone(),
         if_exists: IfExists::Fail,
         adapt: Adaptation::default(),
+        mode: Mode::Insert,
+        import: None,
         aliases: true,
         load: true,
         rbac: None,

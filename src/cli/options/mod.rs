@@ -2,6 +2,7 @@
 
 mod adaptation;
 mod connection;
+mod importing;
 mod masks;
 mod naming;
 mod profile;
@@ -12,6 +13,7 @@ mod writing;
 
 pub use adaptation::AdaptationArguments;
 pub use connection::{ConnectionArguments, Role};
+pub use importing::ImportArguments;
 pub use masks::MaskArguments;
 pub use naming::NamingArguments;
 pub use profile::{Profile, Profiles, is_name};

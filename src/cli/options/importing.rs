@@ -1,0 +1,71 @@
+//! How rows get into the target.
+
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use milvault::restore::{ImportOptions, ImportStore, Mode};
+use milvault::{Error, Result};
+
+use super::connection::seconds;
+use crate::cli::place;
+
+/// How rows get into the target.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Rows")]
+pub struct ImportArguments {
+    /// How rows get into the target; --dry-run tells which it would be, and why
+    #[arg(long, value_enum, value_name = "HOW", default_value = "auto")]
+    mode: How,
+
+    /// Where Milvus reads what it imports: a place in its own bucket, or for one with local storage a folder that
+    /// both see. Files are put there for as long as they are imported, unless the archive lies there
+    #[arg(long, value_name = "STORE")]
+    import_store: Option<String>,
+
+    /// How Milvus names the place of --import-store, where it is another path than ours
+    #[arg(long, value_name = "PATH", requires = "import_store")]
+    import_path: Option<String>,
+
+    /// How long all import jobs of a collection may stand still
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "600", requires = "import_store")]
+    import_timeout: Duration,
+}
+
+/// How rows get into the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum How {
+    /// They are sent to it
+    Insert,
+    /// Milvus reads the archive's files itself (2.3.4 on); what it does not take is inserted
+    Import,
+    /// Import what is large and can be imported, and insert the rest
+    Auto,
+}
+
+impl ImportArguments {
+    /// How rows get into the target.
+    pub fn mode(&self) -> Mode {
+        match self.mode {
+            How::Insert => Mode::Insert,
+            How::Import => Mode::Import,
+            How::Auto => Mode::Auto,
+        }
+    }
+
+    /// What bulk import needs, if it is given.
+    pub fn import(&self) -> Result<Option<ImportOptions>> {
+        let Some(store) = &self.import_store else {
+            return Ok(None);
+        };
+        if self.mode == How::Insert {
+            return Err(Error::Usage(
+                "--import-store is for --mode import and --mode auto; leave one of the two out"
+                    .to_owned(),
+            ));
+        }
+        Ok(Some(ImportOptions {
+            store: ImportStore::new(place::store(store)?, self.import_path.as_deref())?,
+            timeout: self.import_timeout,
+        }))
+    }
+}

@@ -1,0 +1,205 @@
+//! How rows get into the target: by insert, or by bulk import; decided before anything is touched.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::import_store::ImportStore;
+use super::plan::Target;
+use super::source::Origin;
+use super::{Outcome, RestoreOptions};
+use crate::columns;
+use crate::compat::{self, Call, KeysKept, Thing};
+use crate::error::{Error, Result};
+use crate::milvus::{Cluster, Product};
+use crate::model::{DataType, Field};
+
+/// Where less is restored, the server's own steps around each job take longer than inserting the rows.
+const WORTH_IMPORTING: u64 = 64 << 20;
+
+/// How rows get into the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// They are sent to it.
+    Insert,
+    /// It reads the archive's files from its own storage.
+    Import,
+    /// Whichever of the two is possible and faster, for each collection.
+    #[default]
+    Auto,
+}
+
+/// What bulk import needs.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// Where the target reads what it imports.
+    pub store: ImportStore,
+    /// How long all jobs of a collection may stand still.
+    pub timeout: Duration,
+}
+
+/// How the rows of a collection get into the target, and why so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Way {
+    /// Never [`Mode::Auto`].
+    pub mode: Mode,
+    /// Why, as a clause.
+    pub mode_reason: String,
+}
+
+impl Way {
+    pub(super) fn insert(why: impl Into<String>) -> Way {
+        Way {
+            mode: Mode::Insert,
+            mode_reason: why.into(),
+        }
+    }
+
+    fn import(why: impl Into<String>) -> Way {
+        Way {
+            mode: Mode::Import,
+            mode_reason: why.into(),
+        }
+    }
+}
+
+/// Chooses for every collection; gives the problems of those that were to be imported and cannot be.
+pub(super) async fn choose(
+    cluster: &Cluster,
+    options: &RestoreOptions,
+    targets: &mut [Target<'_>],
+) -> Result<Vec<String>> {
+    let asked = match (options.mode, &options.import) {
+        (Mode::Import, None) => {
+            return Err(Error::Usage(
+                "--mode import needs to know where Milvus reads files: give --import-store".into(),
+            ));
+        }
+        (Mode::Insert, _) => return Ok(Vec::new()),
+        (Mode::Auto, None) => {
+            for target in targets {
+                target.way = Way::insert("no --import-store is given");
+            }
+            return Ok(Vec::new());
+        }
+        (_, Some(import)) => import,
+    };
+    let reached = match options.mode {
+        Mode::Auto => asked.store.reach().await,
+        _ => asked.store.reach().await.map(Ok)?,
+    };
+    let mut problems = Vec::new();
+    for target in targets {
+        let name = &target.meant.name;
+        let refusal = match &reached {
+            Err(error) => Some(format!("the import store cannot be used: {error}")),
+            Ok(()) => refusal(cluster, target)?,
+        };
+        target.way = match (options.mode, refusal) {
+            (Mode::Import, None) => Way::import("--mode import"),
+            (Mode::Import, Some(why)) => {
+                if target.outcome != Outcome::Skipped {
+                    problems.push(format!(
+                        "{name}: cannot be imported: {why}; --mode auto inserts it"
+                    ));
+                }
+                Way::insert(why)
+            }
+            (_, Some(why)) => {
+                target.notes.push(format!("inserted, not imported: {why}"));
+                Way::insert(why)
+            }
+            (_, None) => match target.origin.bytes().unwrap_or(0) {
+                few if few < WORTH_IMPORTING => {
+                    Way::insert("there is so little of it that inserting is faster")
+                }
+                _ => Way::import("the target imports all of its types, and it is large"),
+            },
+        };
+    }
+    Ok(problems)
+}
+
+/// Why a collection cannot be imported.
+fn refusal(cluster: &Cluster, target: &Target<'_>) -> Result<Option<String>> {
+    let version = cluster.version();
+    if version.product == Product::Lite {
+        return Ok(Some("milvus-lite has no bulk import".into()));
+    }
+    if !compat::knows(version, Thing::Call(Call::ImportParquet)) {
+        let why = format!("{version} imports no Parquet, only 2.3.4 and later do");
+        return Ok(Some(why));
+    }
+    let Origin::Archive { taken, .. } = &target.origin else {
+        return Ok(Some("the rows come from a cluster, not from files".into()));
+    };
+    Ok(if target.outcome == Outcome::Appended {
+        Some("rows that are appended replace others, which imported ones do not".into())
+    } else if taken.sample.is_some() || taken.limit.is_some() {
+        Some("only a part of the rows is restored, and an import takes whole files".into())
+    } else if !taken.masking.is_empty() {
+        Some("values are masked, and an import takes files as they are".into())
+    } else if target.fit.keys == Some(KeysKept::Regenerated) {
+        Some("the files hold the keys that are made anew".into())
+    } else {
+        let stored = target.origin.fields()?;
+        let fields = &target.fields;
+        other_columns(&stored, fields).or_else(|| {
+            let mut reasons = fields.iter().filter_map(|field| cannot(cluster, field));
+            reasons.next()
+        })
+    })
+}
+
+/// Which columns of the files are not those of the collection.
+fn other_columns(stored: &[Field], meant: &[Field]) -> Option<String> {
+    for column in stored {
+        let name = &column.name;
+        match meant.iter().find(|field| field.name == *name) {
+            None => return Some(format!("{name} is left out, and is in the files")),
+            Some(field) if field.data_type != column.data_type => {
+                return Some(format!("the type of {name} changes"));
+            }
+            Some(field) if field.nullable != column.nullable => {
+                return Some(format!("{name} may no longer be NULL"));
+            }
+            Some(_) => {}
+        }
+    }
+    None
+}
+
+/// Why the values of a field cannot be imported.
+fn cannot(cluster: &Cluster, field: &Field) -> Option<String> {
+    let name = &field.name;
+    let kind = columns::type_name(field);
+    let types = [Some(field.data_type), field.element_type];
+    let parts = field.and_parts().flat_map(|part| [part.element_type]);
+    let unknown = types
+        .into_iter()
+        .chain(parts)
+        .flatten()
+        // The elements of struct arrays come as arrays of vectors, which are no type of columns.
+        .filter(|kind| *kind != DataType::ArrayOfVector)
+        .any(|kind| !compat::knows(cluster.version(), Thing::Import(kind)));
+    let nullable_array = field.nullable && field.data_type == DataType::Array;
+    let nullable_vector =
+        field.nullable && (field.data_type.is_vector() || !field.fields.is_empty());
+    if unknown || field.data_type == DataType::ArrayOfVector {
+        Some(format!(
+            "{} does not import {kind} ({name}) from archives",
+            cluster.version()
+        ))
+    } else if field.function_output {
+        Some(format!(
+            "{name} is filled by a function, and an import would not take its values"
+        ))
+    } else if nullable_array || nullable_vector {
+        Some(format!(
+            "{name} may be NULL, which an import does not tell from an empty {kind}"
+        ))
+    } else {
+        None
+    }
+}
