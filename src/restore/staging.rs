@@ -116,7 +116,7 @@ impl<'a> Staging<'a> {
 }
 
 /// Waits for the jobs that a collection has, before it is dropped. No server can cancel a job, and where the
-/// collection of a running one is dropped, Milvus 2.3 begins no other for a quarter of an hour (seen on 2.3.5); one
+/// collection of a running one is dropped, Milvus 2.3 begins no other of anybody (seen on 2.3.5); one
 /// that waits fails as soon as it finds its file gone.
 pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx: &Context) {
     let begun = Instant::now();
@@ -134,8 +134,8 @@ pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx:
         }
         if begun.elapsed() > PATIENCE {
             ctx.monitor.warn(&format!(
-                "{name}: the server still has import jobs that nobody waits for ({}); it may begin no others until it \
-                 gives them up",
+                "{name}: the server still has import jobs that nobody waits for ({}); Milvus 2.3 may begin no others \
+                 until it is started again",
                 running.join(", ")
             ));
             return;

@@ -107,7 +107,10 @@ pub(super) async fn choose(
                 Way::insert(why)
             }
             (_, Some(why)) => {
-                target.notes.push(format!("inserted, not imported: {why}"));
+                // A dry run tells the way of each.
+                if !options.dry_run {
+                    target.notes.push(format!("inserted, not imported: {why}"));
+                }
                 Way::insert(why)
             }
             (_, None) => match target.origin.bytes().unwrap_or(0) {

@@ -4,6 +4,7 @@ mod damage;
 mod encoding;
 mod listing;
 mod manifest_damage;
+mod plain_keys;
 mod rbac;
 mod schema;
 mod types;
