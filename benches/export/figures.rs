@@ -10,6 +10,10 @@ use crate::program::Cost;
 const EXPORT_TO_DRAIN: f64 = 1.5;
 /// pymilvus takes at least so many times as long as an export.
 const PYMILVUS_TO_EXPORT: f64 = 4.0;
+/// A restore takes at most so many times as long as inserts that were made before.
+const RESTORE_TO_INSERT: f64 = 1.1;
+/// A restore by import takes at most so many times as long as a bare script.
+const IMPORT_TO_BULK: f64 = 1.2;
 /// The most memory of an export, in MiB.
 const PEAK_RSS_MIB: f64 = 512.0;
 
@@ -27,6 +31,10 @@ pub struct Figures {
     pub archive_bytes: u64,
     pub insert: Option<Duration>,
     pub restore: Option<Cost>,
+    /// Files that were made before, put where the server reads them, and imported by it.
+    pub bulk: Option<Duration>,
+    /// A restore by import.
+    pub import: Option<Cost>,
 }
 
 impl Figures {
@@ -52,6 +60,13 @@ impl Figures {
         }
         if let Some(restore) = &self.restore {
             self.costs("restore", std::slice::from_ref(restore), self.wire_bytes);
+        }
+        if let Some(bulk) = self.bulk {
+            self.line("bulk import, bare", &[bulk], self.archive_bytes, None);
+        }
+        if let Some(import) = &self.import {
+            let import = std::slice::from_ref(import);
+            self.costs("restore by import", import, self.archive_bytes);
         }
         for mark in self.marks() {
             let verdict = if mark.met { "PASS" } else { "MISS" };
@@ -88,6 +103,8 @@ impl Figures {
             "verify": costs(&self.verify),
             "insert_seconds": self.insert.map(|time| round(time.as_secs_f64())),
             "restore": self.restore.as_ref().map(|cost| costs(std::slice::from_ref(cost))),
+            "bulk_seconds": self.bulk.map(|time| round(time.as_secs_f64())),
+            "import": self.import.as_ref().map(|cost| costs(std::slice::from_ref(cost))),
             "marks": self.marks().iter().map(|mark| json!({
                 "what": mark.what, "is": round(mark.is), "wanted": mark.wanted, "met": mark.met,
             })).collect::<Vec<_>>(),
@@ -116,6 +133,33 @@ impl Figures {
                 wanted: format!("at least {PYMILVUS_TO_EXPORT}"),
                 met: is >= PYMILVUS_TO_EXPORT,
             });
+        }
+        let restore = self.restore.as_ref().map(|cost| cost.seconds);
+        let import = self.import.as_ref().map(|cost| cost.seconds);
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
+        for (what, ours, theirs, most) in [
+            (
+                "restore / inserts made before, time",
+                restore,
+                seconds(self.insert),
+                RESTORE_TO_INSERT,
+            ),
+            (
+                "restore by import / bare import, time",
+                import,
+                seconds(self.bulk),
+                IMPORT_TO_BULK,
+            ),
+        ] {
+            if let Some((ours, theirs)) = ours.zip(theirs) {
+                let is = ours / theirs;
+                marks.push(Mark {
+                    what,
+                    is,
+                    wanted: format!("at most {most}"),
+                    met: is <= most,
+                });
+            }
         }
         if let Some(rss) = rss {
             let is = rss as f64 / f64::from(1 << 20);

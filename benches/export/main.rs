@@ -73,6 +73,7 @@ enum Part {
     Pymilvus,
     Verify,
     Restore,
+    Import,
 }
 
 #[tokio::main]
@@ -167,9 +168,65 @@ async fn measure(address: &str, name: &str, arguments: &Arguments) -> Result<Fig
             if !arguments.without.contains(&Part::Restore) {
                 write(&cluster, &channel, &collection, &store, &mut figures).await?;
             }
+            if !arguments.without.contains(&Part::Import) {
+                bulk(&cluster, &collection, &store, &mut figures).await?;
+            }
         }
     }
     Ok(figures)
+}
+
+/// Measures the server's bulk import of files that were made in advance and are put into its folder by a bare script,
+/// then a restore of the last archive by import. Neither builds an index.
+async fn bulk(
+    cluster: &Cluster,
+    collection: &Collection,
+    store: &str,
+    figures: &mut Figures,
+) -> Result<(), Failure> {
+    let mut copy = collection.clone();
+    copy.name.collection += "_copy";
+    copy.indexes.clear();
+    let uri = format!("{store}/turn-{}", figures.export.len() - 1);
+    let (parent, name) = milvault::store::split_archive(&uri)?;
+    let archive = Archive::open(milvault::store::open(&parent)?, &name).await?;
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+    let (made, put) = (folder.path().join("made"), folder.path().join("put"));
+    std::fs::create_dir(&made)?;
+    std::fs::create_dir(&put)?;
+    for entry in &archive.manifest().collections {
+        for (number, file) in entry.files().enumerate() {
+            let bytes = archive.bytes_with_plain_keys(entry, file).await?;
+            std::fs::write(made.join(format!("{number:05}.parquet")), bytes)?;
+        }
+    }
+    cluster.create_collection(&copy, &copy.properties).await?;
+    let address = cluster.server().trim_start_matches("http://");
+    figures.bulk = Some(program::bulk(address, &copy.name.collection, &made, &put)?);
+    let stored = cluster.stored_rows(&copy.name).await?;
+    cluster.drop_collection(&copy.name).await?;
+    if stored.is_some_and(|stored| stored != figures.rows) {
+        return Err(format!("{stored:?} of {} rows were imported", figures.rows).into());
+    }
+
+    let (server, put) = (cluster.server(), put.display().to_string());
+    let restore = [
+        "restore",
+        "--from",
+        &uri,
+        "--to",
+        server,
+        "--suffix",
+        "_copy",
+        "--mode",
+        "import",
+        "--import-store",
+        &put,
+    ];
+    let bare = ["--no-index", "--no-verify"];
+    figures.import = Some(program::milvault(&[&restore[..], &bare].concat())?);
+    cluster.drop_collection(&copy.name).await?;
+    Ok(())
 }
 
 /// Measures inserts that were made in advance, then a restore of the last archive; both end with a flush.
@@ -200,7 +257,7 @@ async fn write(
 
     let server = cluster.server();
     let restore = [
-        "restore", "--from", &uri, "--to", server, "--suffix", "_copy",
+        "restore", "--from", &uri, "--to", server, "--suffix", "_copy", "--mode", "insert",
     ];
     let bare = ["--no-index", "--no-verify"];
     figures.restore = Some(program::milvault(&[&restore[..], &bare].concat())?);

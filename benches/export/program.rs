@@ -50,6 +50,27 @@ pub fn baseline(address: &str, collection: &str, out: &Path) -> Result<Cost, Fai
     Ok(cost)
 }
 
+/// Runs `bulk.py`: the time of copying and of importing, as it counts them itself.
+pub fn bulk(address: &str, collection: &str, from: &Path, to: &Path) -> Result<Duration, Failure> {
+    #[derive(Deserialize)]
+    struct Told {
+        upload: f64,
+        import: f64,
+    }
+    let output = Command::new(interpreter())
+        .arg(script("bulk.py"))
+        .args([address, collection])
+        .args([from, to])
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !output.status.success() {
+        return Err("the bare import failed".into());
+    }
+    let told: Told = serde_json::from_slice(&output.stdout)?;
+    Ok(Duration::from_secs_f64(told.upload + told.import))
+}
+
 /// Runs `fill.py`.
 pub fn fill(address: &str, collection: &str, rows: Option<u64>) -> Result<(), Failure> {
     let mut command = Command::new(interpreter());

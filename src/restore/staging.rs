@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Limits;
 use super::feed::DataFile;
+use super::import_store::own_name;
 use super::way::ImportOptions;
 use crate::archive::Archive;
 use crate::compat::{self, Call, Thing};
@@ -39,12 +40,9 @@ pub(super) struct Staged {
 
 impl<'a> Staging<'a> {
     pub fn new(options: &'a ImportOptions) -> Staging<'a> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let moment = jiff::Timestamp::now().as_microsecond();
-        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Staging {
             options,
-            folder: format!("milvault-import-{moment:x}-{process:x}-{count:x}"),
+            folder: own_name(),
             files: AtomicU64::new(0),
         }
     }
@@ -116,8 +114,8 @@ impl<'a> Staging<'a> {
 }
 
 /// Waits for the jobs that a collection has, before it is dropped. No server can cancel a job, and where the
-/// collection of a running one is dropped, Milvus 2.3 begins no other of anybody (seen on 2.3.5); one
-/// that waits fails as soon as it finds its file gone.
+/// collection of a running one is dropped, Milvus 2.3 begins no other of anybody (seen on 2.3.5). One that waits
+/// fails as soon as it finds its file gone.
 pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx: &Context) {
     let begun = Instant::now();
     let mut told = false;
@@ -135,7 +133,7 @@ pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx:
         if begun.elapsed() > PATIENCE {
             ctx.monitor.warn(&format!(
                 "{name}: the server still has import jobs that nobody waits for ({}); Milvus 2.3 may begin no others \
-                 until it is started again",
+                 before it is started again",
                 running.join(", ")
             ));
             return;

@@ -85,9 +85,10 @@ pub(super) async fn choose(
         }
         (_, Some(import)) => import,
     };
+    let reached = asked.store.reach(!options.dry_run).await;
     let reached = match options.mode {
-        Mode::Auto => asked.store.reach().await,
-        _ => asked.store.reach().await.map(Ok)?,
+        Mode::Auto => reached,
+        _ => reached.map(Ok)?,
     };
     let mut problems = Vec::new();
     for target in targets {

@@ -1,5 +1,6 @@
 //! How rows get into the target.
 
+use std::path::Path;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -63,8 +64,17 @@ impl ImportArguments {
                     .to_owned(),
             ));
         }
+        let opened = place::store(store)?;
+        let folder = opened.uri();
+        // A folder that we would make is none that Milvus reads.
+        if !folder.contains("://") && !Path::new(&folder).is_dir() {
+            return Err(Error::Missing {
+                uri: format!("import store {folder}"),
+                hint: "name a folder that Milvus reads, too".to_owned(),
+            });
+        }
         Ok(Some(ImportOptions {
-            store: ImportStore::new(place::store(store)?, self.import_path.as_deref())?,
+            store: ImportStore::new(opened, self.import_path.as_deref())?,
             timeout: self.import_timeout,
         }))
     }
