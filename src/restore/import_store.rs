@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
-use crate::store::{Role, Store};
+use crate::store::Store;
 
 /// A place in the storage that the target itself uses.
 #[derive(Clone, Debug)]
@@ -39,15 +38,9 @@ impl ImportStore {
         &*self.store
     }
 
-    /// Makes sure that the place answers, and where `write` says so that it can be written to.
-    pub(super) async fn reach(&self, write: bool) -> Result<()> {
-        self.store.list("").await?;
-        if write {
-            let mark = format!("{}.probe", own_name());
-            self.store.create(&mark, Role::Mark).await?.finish().await?;
-            self.store.remove(&mark).await?;
-        }
-        Ok(())
+    /// Makes sure that the place answers.
+    pub(super) async fn reach(&self) -> Result<()> {
+        self.store.list("").await.map(drop)
     }
 
     /// How Milvus names an object of a store, if that is one that it can read.
@@ -64,14 +57,6 @@ impl ImportStore {
             seen => format!("{seen}/{below}"),
         })
     }
-}
-
-/// A name that nobody else will have.
-pub(super) fn own_name() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let moment = jiff::Timestamp::now().as_microsecond();
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    format!("milvault-import-{moment:x}-{process:x}-{count:x}")
 }
 
 /// The bucket of an address that has a scheme.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::Limits;
 use super::feed::DataFile;
-use super::import_store::own_name;
 use super::way::ImportOptions;
 use crate::archive::Archive;
 use crate::compat::{self, Call, Thing};
@@ -40,9 +39,12 @@ pub(super) struct Staged {
 
 impl<'a> Staging<'a> {
     pub fn new(options: &'a ImportOptions) -> Staging<'a> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let moment = jiff::Timestamp::now().as_microsecond();
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Staging {
             options,
-            folder: own_name(),
+            folder: format!("milvault-import-{moment:x}-{process:x}-{count:x}"),
             files: AtomicU64::new(0),
         }
     }

@@ -11,7 +11,7 @@ use super::{Outcome, RestoreOptions};
 use crate::columns;
 use crate::compat::{self, Call, KeysKept, Thing};
 use crate::error::{Error, Result};
-use crate::milvus::{Cluster, Product};
+use crate::milvus::{Cluster, Product, ServerVersion};
 use crate::model::{DataType, Field};
 
 /// Where less is restored, the server's own steps around each job take longer than inserting the rows.
@@ -85,10 +85,9 @@ pub(super) async fn choose(
         }
         (_, Some(import)) => import,
     };
-    let reached = asked.store.reach(!options.dry_run).await;
     let reached = match options.mode {
-        Mode::Auto => reached,
-        _ => reached.map(Ok)?,
+        Mode::Auto => asked.store.reach().await,
+        _ => asked.store.reach().await.map(Ok)?,
     };
     let mut problems = Vec::new();
     for target in targets {
@@ -150,7 +149,7 @@ fn refusal(cluster: &Cluster, target: &Target<'_>) -> Result<Option<String>> {
         let stored = target.origin.fields()?;
         let fields = &target.fields;
         other_columns(&stored, fields).or_else(|| {
-            let mut reasons = fields.iter().filter_map(|field| cannot(cluster, field));
+            let mut reasons = fields.iter().filter_map(|field| cannot(version, field));
             reasons.next()
         })
     })
@@ -175,7 +174,7 @@ fn other_columns(stored: &[Field], meant: &[Field]) -> Option<String> {
 }
 
 /// Why the values of a field cannot be imported.
-fn cannot(cluster: &Cluster, field: &Field) -> Option<String> {
+fn cannot(version: &ServerVersion, field: &Field) -> Option<String> {
     let name = &field.name;
     let kind = columns::type_name(field);
     let types = [Some(field.data_type), field.element_type];
@@ -186,14 +185,13 @@ fn cannot(cluster: &Cluster, field: &Field) -> Option<String> {
         .flatten()
         // The elements of struct arrays come as arrays of vectors, which are no type of columns.
         .filter(|kind| *kind != DataType::ArrayOfVector)
-        .any(|kind| !compat::knows(cluster.version(), Thing::Import(kind)));
+        .any(|kind| !compat::knows(version, Thing::Import(kind)));
     let nullable_array = field.nullable && field.data_type == DataType::Array;
     let nullable_vector =
         field.nullable && (field.data_type.is_vector() || !field.fields.is_empty());
     if unknown || field.data_type == DataType::ArrayOfVector {
         Some(format!(
-            "{} does not import {kind} ({name}) from archives",
-            cluster.version()
+            "{version} does not import {kind} ({name}) from archives"
         ))
     } else if field.function_output {
         Some(format!(
@@ -205,5 +203,91 @@ fn cannot(cluster: &Cluster, field: &Field) -> Option<String> {
         ))
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn field(data_type: DataType) -> Field {
+        Field {
+            name: "f".into(),
+            data_type,
+            ..Field::dynamic()
+        }
+    }
+
+    fn of(data_type: DataType, element: DataType) -> Field {
+        Field {
+            element_type: Some(element),
+            ..field(data_type)
+        }
+    }
+
+    /// `x` for each server that imports the field.
+    fn imported_by(field: &Field) -> String {
+        [
+            "v2.3.5", "v2.4.23", "v2.5.18", "v2.6.14", "v3.0.0", "v2.3.3",
+        ]
+        .into_iter()
+        .map(
+            |server| match cannot(&ServerVersion::parse(server).unwrap(), field) {
+                None => 'x',
+                Some(_) => '.',
+            },
+        )
+        .collect()
+    }
+
+    #[test]
+    fn only_what_the_targets_importer_reads_is_imported() {
+        let nullable = |mut field: Field| {
+            field.nullable = true;
+            field
+        };
+        let mut structs = field(DataType::ArrayOfStruct);
+        structs.fields = vec![
+            of(DataType::Array, DataType::VarChar),
+            of(DataType::ArrayOfVector, DataType::FloatVector),
+        ];
+        let mut made = field(DataType::FloatVector);
+        made.function_output = true;
+        for (field, by) in [
+            (field(DataType::Int64), "xxxxx."),
+            (of(DataType::Array, DataType::Int8), "xxxxx."),
+            (field(DataType::BFloat16Vector), ".xxxx."),
+            (field(DataType::SparseFloatVector), "..xxx."),
+            (field(DataType::Int8Vector), "...xx."),
+            (structs.clone(), "...xx."),
+            (field(DataType::Mol), "......"),
+            (of(DataType::ArrayOfVector, DataType::FloatVector), "......"),
+            (nullable(field(DataType::VarChar)), "xxxxx."),
+            (nullable(of(DataType::Array, DataType::Int8)), "......"),
+            (nullable(field(DataType::FloatVector)), "......"),
+            (nullable(structs), "......"),
+            (made, "......"),
+        ] {
+            assert_eq!(imported_by(&field), by, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn columns_that_are_no_longer_the_files_are_told() {
+        let stored = [field(DataType::Int64)];
+        assert_eq!(other_columns(&stored, &stored), None);
+        let mut required = stored.clone();
+        required[0].nullable = true;
+        let mut longer = stored.clone();
+        longer[0].data_type = DataType::Int32;
+        for (meant, words) in [
+            (&[][..], "left out"),
+            (&longer[..], "type of f"),
+            (&required[..], "NULL"),
+        ] {
+            let reason = other_columns(&stored, meant).unwrap();
+            assert!(reason.contains(words), "{reason}");
+        }
     }
 }

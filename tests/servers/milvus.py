@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import urllib.error
+import urllib.parse
 import urllib.request
 
 import process
@@ -27,9 +28,10 @@ PACED = ["QUERYCOORD_CHECKINTERVAL", "QUERYCOORD_CHECKSEGMENTINTERVAL", "QUERYCO
          "QUERYCOORD_DISTPULLINTERVAL", "INDEXCOORD_SCHEDULER_INTERVAL"]  # fmt: skip
 
 
-def start(version, folder, log, auth=False, tls=None):
+def start(version, folder, log, auth=False, tls=None, storage=None):
     """Starts a server with its data in `folder`, where an earlier one may have left some; gives the process and its
-    port. `tls` is 1 or 2 (mutual)."""
+    port. `tls` is 1 or 2 (mutual). `storage` is a bucket that is there, as `http://KEY:SECRET@HOST:PORT/BUCKET`; without
+    one data is in files."""
     package = installed(version)
     binaries = unpacked(version, package)
     folder.mkdir(parents=True, exist_ok=True)
@@ -37,13 +39,13 @@ def start(version, folder, log, auth=False, tls=None):
     # Two that start at once could pick the same ports.
     with venvs.Locked("milvus-start"):
         for _ in range(3):
-            child, port = attempt(folder, log, package, binaries, auth, tls, certificates)
+            child, port = attempt(folder, log, package, binaries, auth, tls, certificates, storage)
             if child:
                 return child, port
     raise RuntimeError(f"Milvus {version} did not start:\n{process.tail(log)}")
 
 
-def attempt(folder, log, package, binaries, auth, tls, certificates):
+def attempt(folder, log, package, binaries, auth, tls, certificates, storage):
     proxy, internal, metrics, http, client, peer, *roles = process.free_ports(6 + len(ROLES))
     configs = folder / "configs"
     configs.mkdir(exist_ok=True)
@@ -89,6 +91,18 @@ def attempt(folder, log, package, binaries, auth, tls, certificates):
     for role, port in zip(ROLES, roles):
         settings[f"{role}_PORT"] = port
         settings[f"{role}_IP"] = "127.0.0.1"
+    if storage:
+        place = urllib.parse.urlsplit(storage)
+        settings |= {
+            "COMMON_STORAGETYPE": "remote",
+            "MINIO_ADDRESS": place.hostname,
+            "MINIO_PORT": place.port,
+            "MINIO_ACCESSKEYID": place.username,
+            "MINIO_SECRETACCESSKEY": place.password,
+            "MINIO_USESSL": "false",
+            "MINIO_BUCKETNAME": place.path.strip("/"),
+            "MINIO_ROOTPATH": "milvus",
+        }
     if tls:
         settings["COMMON_SECURITY_TLSMODE"] = tls
         settings["TLS_SERVERPEMPATH"] = certificates / "server.pem"

@@ -2,11 +2,13 @@
 """Starts a real server for tests, and stops it when stdin closes.
 
     serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2]
+             [--storage URL]
     serve.py python
 
 Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some.
 With --auth the only user is root:Milvus. With --tls the server's certificate is for localhost and 127.0.0.1; 2 wants
-one of the client, too. Its data is in DIR, which is removed at the end if it was made here.
+one of the client, too. With --storage Milvus keeps its data in a bucket that is there,
+http://KEY:SECRET@HOST:PORT/BUCKET. Its data is in DIR, which is removed at the end if it was made here.
 
 `python` prints the path of a Python that has pymilvus, pyarrow and duckdb.
 """
@@ -32,13 +34,14 @@ def main():
     parser.add_argument("--dir", type=pathlib.Path)
     parser.add_argument("--auth", action="store_true")
     parser.add_argument("--tls", type=int, choices=[1, 2])
+    parser.add_argument("--storage")
     args = parser.parse_args()
     if args.server == "python":
         print(venvs.python(venvs.environment("test-pymilvus")))
         return
     product, version = args.server.split("-")
-    if product == "lite" and (args.auth or args.tls):
-        parser.error("milvus-lite knows neither passwords nor TLS")
+    if product == "lite" and (args.auth or args.tls or args.storage):
+        parser.error("milvus-lite knows neither passwords, TLS nor storage")
 
     made = args.dir is None or not args.dir.exists()
     folder = (args.dir or pathlib.Path(tempfile.mkdtemp(prefix="milvault-server-"))).absolute()
@@ -49,7 +52,7 @@ def main():
     child = None
     try:
         if product == "milvus":
-            child, port = milvus.start(version, folder, log, args.auth, args.tls)
+            child, port = milvus.start(version, folder, log, args.auth, args.tls, args.storage)
         else:
             child, port = lite.start(version, folder, log)
         ready = {"address": f"127.0.0.1:{port}", "pid": child.pid, "log": str(log)}
