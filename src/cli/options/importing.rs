@@ -55,8 +55,15 @@ impl ImportArguments {
 
     /// What bulk import needs, if it is given.
     pub fn import(&self) -> Result<Option<ImportOptions>> {
-        let Some(store) = &self.import_store else {
-            return Ok(None);
+        let store = match (&self.import_store, self.mode) {
+            (Some(store), _) => store,
+            (None, How::Import) => {
+                return Err(Error::Usage(
+                    "--mode import needs to know where Milvus reads files: give --import-store"
+                        .to_owned(),
+                ));
+            }
+            (None, _) => return Ok(None),
         };
         if self.mode == How::Insert {
             return Err(Error::Usage(
