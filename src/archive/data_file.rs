@@ -42,6 +42,8 @@ pub enum Damage {
     Keys,
     /// The rows of a data file or a collection are others.
     Digest,
+    /// The summary is not that of the manifest.
+    Summary,
     /// There is an object that the manifest does not name.
     Unlisted,
 }

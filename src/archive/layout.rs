@@ -14,6 +14,12 @@ pub const CHECKSUM: &str = "manifest.sha256";
 /// Marks an archive that is being written; written first, removed when the manifest is there.
 pub const UNFINISHED: &str = "unfinished.json";
 
+/// What lists show of the archive; written after the manifest, from which it follows.
+pub const SUMMARY: &str = "summary.json";
+
+/// Marks an archive that is being removed; written first, removed last.
+pub const FORGOTTEN: &str = "forgotten.json";
+
 /// The users and roles, where an export has them.
 pub const RBAC: &str = "rbac.json";
 
@@ -78,10 +84,22 @@ fn escape(name: &str) -> String {
     escaped
 }
 
+/// SHA-256 of bytes, as 64 lower-case hexadecimal digits.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    super::encoder::hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
+}
+
 /// What [`CHECKSUM`] holds for a manifest of these bytes.
 pub(super) fn checksum(manifest: &[u8]) -> String {
-    let sha256 = ring::digest::digest(&ring::digest::SHA256, manifest);
-    format!("{}  {MANIFEST}\n", super::encoder::hex(sha256.as_ref()))
+    format!("{}  {MANIFEST}\n", sha256(manifest))
+}
+
+/// The name of the archive that a folder of a store could be; `None` for folders that no archive can be named after,
+/// and for objects.
+pub(super) fn archive_name(folder: &str) -> Option<&str> {
+    folder
+        .strip_suffix('/')
+        .filter(|name| check_name(name).is_ok())
 }
 
 /// Refuses names of archives that are not one plain part of a path, or that other file systems (NTFS, SMB) and

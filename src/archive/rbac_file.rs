@@ -3,8 +3,7 @@
 use bytes::Bytes;
 
 use super::data_file::Flaw;
-use super::encoder::hex;
-use super::layout::RBAC;
+use super::layout::{RBAC, sha256};
 use super::manifest::RbacFile;
 use super::{Archive, ArchiveWriter, Damage};
 use crate::model::Rbac;
@@ -109,8 +108,4 @@ fn parse(file: &RbacFile, bytes: &[u8]) -> Result<Rbac, Flaw> {
         }
     }
     Ok(rbac)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    hex(ring::digest::digest(&ring::digest::SHA256, bytes).as_ref())
 }

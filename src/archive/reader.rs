@@ -8,9 +8,10 @@ use futures::Stream;
 use futures::stream::try_unfold;
 
 use super::data_file::{DataFileReader, Fault};
-use super::layout::{self, CHECKSUM, MANIFEST, UNFINISHED};
+use super::layout::{self, CHECKSUM, FORGOTTEN, MANIFEST, UNFINISHED};
 use super::manifest::{CollectionEntry, File, Manifest};
 use super::plain_keys::with_plain_keys;
+use super::summary::Summary;
 use crate::model::Field;
 use crate::store::Store;
 use crate::{Error, Result, compute};
@@ -21,6 +22,7 @@ pub struct Archive {
     store: Arc<dyn Store>,
     name: String,
     manifest: Arc<Manifest>,
+    manifest_sha256: Arc<str>,
 }
 
 impl Archive {
@@ -40,12 +42,18 @@ impl Archive {
             store,
             name: name.to_owned(),
             manifest,
+            manifest_sha256: layout::sha256(&json).into(),
         })
     }
 
     /// What the archive holds.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// SHA-256 of the manifest's bytes, as 64 lower-case hexadecimal digits.
+    pub fn manifest_sha256(&self) -> &str {
+        &self.manifest_sha256
     }
 
     /// The archive's address.
@@ -56,6 +64,11 @@ impl Archive {
     /// The store that the archive is in, and its name there.
     pub fn place(&self) -> (&Arc<dyn Store>, &str) {
         (&self.store, &self.name)
+    }
+
+    /// What a list shows of the archive.
+    pub fn summary(&self) -> Summary {
+        Summary::of(&self.manifest, &self.manifest_sha256)
     }
 
     /// When the archive's export began.
@@ -239,6 +252,15 @@ async fn absent(store: &dyn Store, name: &str) -> Error {
     let hint = match store.list(name).await {
         Err(error) => return error,
         Ok(held) if held.is_empty() => format!("`milvault ls {}` lists the archives", store.uri()),
+        Ok(held) if held.iter().any(|object| object == FORGOTTEN) => {
+            return Error::Damaged {
+                uri,
+                reason: format!(
+                    "it is being removed, or its removal was interrupted; `milvault forget {}` completes it",
+                    store.uri()
+                ),
+            };
+        }
         Ok(held) if held.iter().any(|object| object == UNFINISHED) => {
             return Error::Damaged {
                 uri,

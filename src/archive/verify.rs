@@ -6,9 +6,10 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::data_file::{self, DataFileReader, Fault, Flaw};
-use super::layout::{CHECKSUM, DATA, MANIFEST, UNFINISHED};
+use super::layout::{CHECKSUM, DATA, MANIFEST, SUMMARY, UNFINISHED};
 use super::manifest::{CollectionEntry, File};
 use super::object::HashedObject;
+use super::summary::Summary;
 use super::{Archive, Damage};
 use crate::columns::digest::{self, Digests};
 use crate::model::{CollectionName, Field};
@@ -65,6 +66,13 @@ pub async fn verify(archive: &Archive, context: &Context, workers: usize) -> Res
         report.problems.push(Finding {
             uri,
             damage,
+            reason,
+        });
+    }
+    if let Some(reason) = summary_flaw(archive).await? {
+        report.problems.push(Finding {
+            uri: archive.uri_of(SUMMARY),
+            damage: Damage::Summary,
             reason,
         });
     }
@@ -287,13 +295,29 @@ fn difference(entry: &CollectionEntry, sum: &Digests) -> Option<String> {
     })
 }
 
+/// What is wrong with the summary. The first versions wrote none.
+async fn summary_flaw(archive: &Archive) -> Result<Option<String>> {
+    let (store, name) = archive.place();
+    let found = match Summary::read(&**store, name).await {
+        Ok(None) => return Ok(None),
+        Ok(Some(found)) => found,
+        Err(Error::Damaged { reason, .. }) => return Ok(Some(reason)),
+        Err(error @ Error::FutureFormat { .. }) => return Ok(Some(error.to_string())),
+        Err(Error::Store { source, .. }) => {
+            return Ok(Some(format!("it cannot be read: {source}")));
+        }
+        Err(error) => return Err(error),
+    };
+    Ok((found != archive.summary()).then(|| "it does not say what the manifest says".to_owned()))
+}
+
 /// Objects that the manifest does not name.
 async fn unlisted(archive: &Archive) -> Result<Vec<Finding>> {
     let (store, name) = archive.place();
     let named: HashSet<&str> = archive
         .manifest()
         .paths()
-        .chain([MANIFEST, CHECKSUM])
+        .chain([MANIFEST, CHECKSUM, SUMMARY])
         .collect();
     let mut found = Vec::new();
     let mut folders = vec![String::new()];

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use ring::rand::{SecureRandom, SystemRandom};
 
 use super::encoder::{DataFileEncoder, FileSummary, hex};
-use super::layout::{self, CHECKSUM, MANIFEST, UNFINISHED};
+use super::layout::{self, CHECKSUM, MANIFEST, SUMMARY, UNFINISHED};
 use super::manifest::{File, Manifest};
+use super::summary::Summary;
 use crate::columns::digest::Digests;
 use crate::model::Field;
 use crate::store::{ObjectWriter, Role, Store};
@@ -110,13 +111,16 @@ impl ArchiveWriter {
             });
         }
         let checksum = Bytes::from(layout::checksum(&json));
-        for (path, bytes) in [(CHECKSUM, checksum), (MANIFEST, Bytes::from(json))] {
+        for (path, bytes) in [(CHECKSUM, checksum), (MANIFEST, Bytes::from(json.clone()))] {
             match self.put(path, bytes, Role::Part).await {
                 Err(Error::Exists { .. }) => return Err(self.taken()),
                 put => put?,
             }
         }
-        // The archive is whole now, whether or not its marker can be removed: readers go by the manifest.
+        // The archive is whole now, whether or not it has a summary and its marker can be removed: readers go by the
+        // manifest.
+        let summary = Summary::of(manifest, &layout::sha256(&json)).to_json()?;
+        let _ = self.put(SUMMARY, Bytes::from(summary), Role::Part).await;
         let _ = self.store.remove(&self.path(UNFINISHED)).await;
         Ok(())
     }

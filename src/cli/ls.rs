@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures::{StreamExt, TryStreamExt, stream};
-use milvault::archive::{self, Summary};
+use milvault::archive::{self, Listed as ListedArchive, Unfinished};
 use milvault::milvus::Cluster;
 use milvault::model::{Collection, CollectionName, Index};
 use milvault::{Error, Result, select};
@@ -40,7 +40,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
 /// The archives of a store.
 #[derive(Serialize)]
 struct Archives {
-    archives: Vec<Summary>,
+    archives: Vec<ListedArchive>,
+    unfinished: Vec<Unfinished>,
 }
 
 async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> {
@@ -64,18 +65,16 @@ async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> 
     }
     let result = Archives {
         archives: listing.archives,
+        unfinished: listing.unfinished,
     };
     session
         .output
-        .result(&result, || archives_text(&uri, &result.archives))?;
+        .result(&result, || archives_text(&uri, &result))?;
     Ok(Finish::Done)
 }
 
-fn archives_text(uri: &str, archives: &[Summary]) -> String {
-    if archives.is_empty() {
-        return format!("no archives in {uri}");
-    }
-    let row = |archive: &Summary| {
+fn archives_text(uri: &str, result: &Archives) -> String {
+    let row = |archive: &ListedArchive| {
         vec![
             archive.name.clone(),
             archive.created.clone(),
@@ -84,10 +83,34 @@ fn archives_text(uri: &str, archives: &[Summary]) -> String {
             archive.collections.to_string(),
         ]
     };
-    output::table(
-        &["ARCHIVE", "CREATED", "ROWS", "SIZE", "COLLECTIONS"],
-        archives.iter().map(row),
-    )
+    let mut parts = Vec::new();
+    if result.archives.is_empty() {
+        parts.push(format!("no archives in {uri}"));
+    } else {
+        parts.push(output::table(
+            &["ARCHIVE", "CREATED", "ROWS", "SIZE", "COLLECTIONS"],
+            result.archives.iter().map(row),
+        ));
+    }
+    if !result.unfinished.is_empty() {
+        let row = |one: &Unfinished| {
+            let started = one.started.clone().unwrap_or_else(|| "unknown".to_owned());
+            vec![one.name.clone(), started, state(one).to_owned()]
+        };
+        parts.push(output::table(
+            &["NOT WHOLE", "STARTED", ""],
+            result.unfinished.iter().map(row),
+        ));
+    }
+    parts.join("\n\n")
+}
+
+fn state(one: &Unfinished) -> &'static str {
+    if one.forgotten {
+        "its removal was interrupted: the next forget completes it"
+    } else {
+        "being written, or given up: forget --unfinished clears it"
+    }
 }
 
 /// The collections of a cluster.

@@ -293,7 +293,10 @@ fn an_empty_store_lists_nothing() {
     );
     let json = milvault.run(&["ls", "store", "--json"]);
     let document: Value = serde_json::from_slice(&json.stdout).unwrap();
-    assert_eq!(document, serde_json::json!({ "archives": [] }));
+    assert_eq!(
+        document,
+        serde_json::json!({ "archives": [], "unfinished": [] })
+    );
 }
 
 /// A manifest without collections is the smallest archive.
@@ -340,10 +343,14 @@ fn archives_are_listed_shown_and_verified() {
         "name": "first",
         "uri": "store/first",
         "created": "2026-11-21T02:00:00Z",
+        "format": 1,
+        "tool": "milvault 0.1.0",
+        "source": "http://prod:19530",
         "rows": 0,
         "bytes": 0,
+        "files": 0,
         "collections": 0,
-    }] });
+    }], "unfinished": [] });
     assert_eq!(json(&["--json", "ls", "store"]), expected);
     let shown = json(&["--json", "show", "store/first"]);
     assert_eq!(shown["source"]["address"], "http://prod:19530");

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 
 use super::*;
 use crate::archive::verify::Report;
-use crate::archive::{Archive, CHECKSUM, Damage, MANIFEST, verify};
+use crate::archive::{Archive, CHECKSUM, Damage, MANIFEST, SUMMARY, verify};
 use crate::progress::Context;
 use crate::{Error, Result};
 
@@ -47,6 +47,8 @@ impl Victim {
         let checksum = crate::archive::layout::checksum(&bytes);
         fs::write(path, bytes).unwrap();
         fs::write(self.path(CHECKSUM), checksum).unwrap();
+        // It would be another one, and need not be there.
+        let _ = fs::remove_file(self.path(SUMMARY));
     }
 
     pub(super) async fn open(&self) -> Result<Archive> {
@@ -312,4 +314,45 @@ async fn a_stopped_verification_says_so() {
     context.cancel.cancel();
     let stopped = verify(&victim.open().await.unwrap(), &context, 2).await;
     assert!(matches!(stopped, Err(Error::Stopped(_))));
+}
+
+#[tokio::test]
+async fn a_summary_that_lies_is_damage() {
+    let harms: [fn(&mut serde_json::Value); 4] = [
+        |json| json["rows"] = 1001.into(),
+        |json| json["created"] = "2026-11-22T02:00:00Z".into(),
+        |json| json["manifest_sha256"] = "0".repeat(64).into(),
+        |json| json["source"]["address"] = "http://elsewhere:19530".into(),
+    ];
+    for harm in harms {
+        let victim = Victim::new().await;
+        let path = victim.path(SUMMARY);
+        let mut json = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        harm(&mut json);
+        fs::write(&path, serde_json::to_vec(&json).unwrap()).unwrap();
+        assert_eq!(
+            victim.problems().await,
+            [(Damage::Summary, SUMMARY.to_owned())]
+        );
+    }
+    let victim = Victim::new().await;
+    fs::write(victim.path(SUMMARY), b"{").unwrap();
+    assert_eq!(
+        victim.problems().await,
+        [(Damage::Summary, SUMMARY.to_owned())]
+    );
+    // Archives of the first versions have none.
+    fs::remove_file(victim.path(SUMMARY)).unwrap();
+    assert_eq!(victim.problems().await, []);
+}
+
+/// What later versions add is no lie.
+#[tokio::test]
+async fn a_summary_may_say_more_than_we_know() {
+    let victim = Victim::new().await;
+    let path = victim.path(SUMMARY);
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    json["more"] = 1.into();
+    fs::write(&path, serde_json::to_vec(&json).unwrap()).unwrap();
+    assert_eq!(victim.problems().await, []);
 }

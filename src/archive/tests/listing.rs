@@ -1,9 +1,15 @@
 //! What a store is said to hold.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
 use super::*;
-use crate::Error;
-use crate::archive::{MANIFEST, list};
-use crate::store::Role;
+use crate::archive::{Archive, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED, list};
+use crate::store::{ObjectWriter, Role};
+use crate::{Error, Result};
 
 async fn put(store: &Arc<dyn Store>, path: &str, bytes: Vec<u8>) {
     let mut object = store.create(path, Role::Part).await.unwrap();
@@ -68,4 +74,143 @@ async fn a_store_that_is_not_there_yet_is_empty() {
     let store = crate::store::open(folder.path().join("new").to_str().unwrap()).unwrap();
     let listing = list(&store).await.unwrap();
     assert!(listing.archives.is_empty() && listing.unreadable.is_empty());
+}
+
+/// A store in another town: every call takes its time, and is counted.
+#[derive(Debug)]
+struct Far {
+    store: Arc<dyn Store>,
+    reads: AtomicUsize,
+    others: AtomicUsize,
+}
+
+const WAY: Duration = Duration::from_millis(20);
+
+#[async_trait]
+impl Store for Far {
+    fn uri(&self) -> String {
+        self.store.uri()
+    }
+    async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
+        self.store.create(path, role).await
+    }
+    async fn read(&self, path: &str) -> Result<Bytes> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(WAY).await;
+        self.store.read(path).await
+    }
+    async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
+        self.store.read_range(path, range).await
+    }
+    async fn size(&self, path: &str) -> Result<u64> {
+        self.others.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(WAY).await;
+        self.store.size(path).await
+    }
+    async fn list(&self, path: &str) -> Result<Vec<String>> {
+        self.others.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(WAY).await;
+        self.store.list(path).await
+    }
+    async fn remove(&self, path: &str) -> Result<()> {
+        self.store.remove(path).await
+    }
+    async fn remove_all(&self, path: &str) -> Result<()> {
+        self.store.remove_all(path).await
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_archives_are_listed_in_seconds_by_one_object_each() {
+    let (folder, store) = folder();
+    export(&store, "0000").await;
+    let summary = std::fs::read(folder.path().join("0000").join(SUMMARY)).unwrap();
+    for number in 1..1000 {
+        let place = folder.path().join(format!("{number:04}"));
+        std::fs::create_dir(&place).unwrap();
+        std::fs::write(place.join(SUMMARY), &summary).unwrap();
+    }
+    let far = Arc::new(Far {
+        store,
+        reads: AtomicUsize::new(0),
+        others: AtomicUsize::new(0),
+    });
+    let start = Instant::now();
+    let listing = list(&(far.clone() as Arc<dyn Store>)).await.unwrap();
+    let time = start.elapsed();
+    assert_eq!(listing.archives.len(), 1000);
+    assert!(listing.archives.iter().all(|one| one.rows == 1000));
+    assert_eq!(far.reads.load(Ordering::Relaxed), 1000);
+    assert_eq!(far.others.load(Ordering::Relaxed), 1, "one listing");
+    assert!(time < Duration::from_secs(5), "{time:?}");
+}
+
+#[tokio::test]
+async fn a_list_is_the_same_without_summaries() {
+    let (_folder, store) = folder();
+    export(&store, "prod").await;
+    let with = list(&store).await.unwrap();
+    store.remove(&format!("prod/{SUMMARY}")).await.unwrap();
+    let without = list(&store).await.unwrap();
+    assert_eq!(with.archives, without.archives);
+    assert_eq!(with.archives.len(), 1);
+}
+
+#[tokio::test]
+async fn a_bad_summary_is_named() {
+    let (_folder, store) = folder();
+    for (name, json) in [
+        ("a", "{"),
+        ("b", "{\"format\": 1}"),
+        ("c", "{\"format\": 9}"),
+    ] {
+        export(&store, name).await;
+        store.remove(&format!("{name}/{SUMMARY}")).await.unwrap();
+        put(&store, &format!("{name}/{SUMMARY}"), json.into()).await;
+    }
+    let listing = list(&store).await.unwrap();
+    assert!(listing.archives.is_empty());
+    assert!(matches!(
+        &listing.unreadable[..],
+        [
+            Error::Damaged { uri, .. },
+            Error::Damaged { .. },
+            Error::FutureFormat { found: 9, .. }
+        ] if uri.ends_with("/a/summary.json")
+    ));
+}
+
+#[tokio::test]
+async fn archives_that_are_not_whole_are_listed_apart() {
+    let (_folder, store) = folder();
+    let writer = ArchiveWriter::begin(store.clone(), "begun").await.unwrap();
+    data_file(&writer, "docs", rows(0..10)).await;
+    export(&store, "gone").await;
+    let marker = br#"{"started": "2026-11-21T02:00:00Z"}"#;
+    put(&store, &format!("gone/{FORGOTTEN}"), marker.to_vec()).await;
+    // A removal that was only announced has removed nothing.
+    assert_eq!(list(&store).await.unwrap().archives.len(), 1);
+    store.remove(&format!("gone/{SUMMARY}")).await.unwrap();
+    store.remove(&format!("gone/{MANIFEST}")).await.unwrap();
+    put(&store, &format!("odd/{UNFINISHED}"), b"?".to_vec()).await;
+    let listing = list(&store).await.unwrap();
+    assert!(listing.archives.is_empty() && listing.unreadable.is_empty());
+    let found: Vec<(&str, bool, bool)> = listing
+        .unfinished
+        .iter()
+        .map(|one| (one.name.as_str(), one.forgotten, one.started.is_some()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("begun", false, true),
+            ("gone", true, true),
+            ("odd", false, false)
+        ]
+    );
+    let opened = Archive::open(store, "gone").await;
+    assert!(matches!(opened, Err(Error::Damaged { reason, .. }) if reason.contains("forget")));
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
+use crate::archive::Summary;
 use crate::model::{Database, DefaultValue, Function, Index, Key, Rbac};
 
 /// Manifests in which every property that can be written is written.
@@ -274,6 +275,28 @@ fn users_and_roles_fit_their_schema_and_it_has_nothing_else() {
             let fits = checker.problems.is_empty();
             assert_eq!(read.is_ok(), fits, "{path}/{name}: {read:?}");
         }
+    }
+}
+
+#[test]
+fn summaries_fit_their_schema_and_it_has_nothing_else() {
+    let schema = include_str!("../../../formats/summary-v1.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let summary = Summary::of(&manifest("prod", Vec::new()), &"0".repeat(64));
+    let full = serde_json::to_value(&summary).unwrap();
+    let mut checker = Checker::of(schema.clone());
+    checker.check("", &schema, &full);
+    assert_eq!(checker.problems, Vec::<String>::new());
+    let mut all = BTreeSet::new();
+    properties("", &schema, &mut all);
+    assert_eq!(checker.met, all);
+    for name in full.as_object().unwrap().keys() {
+        let mut cut = full.clone();
+        cut.as_object_mut().unwrap().remove(name);
+        let read: Result<Summary, _> = serde_json::from_value(cut.clone());
+        let mut checker = Checker::of(schema.clone());
+        checker.check("", &schema, &cut);
+        assert_eq!(read.is_ok(), checker.problems.is_empty(), "{name}");
     }
 }
 

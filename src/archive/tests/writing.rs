@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 
 use super::*;
 use crate::Error;
-use crate::archive::{Archive, CHECKSUM, MANIFEST, UNFINISHED, list};
+use crate::archive::{Archive, CHECKSUM, MANIFEST, SUMMARY, UNFINISHED, list};
 use crate::store::{ObjectWriter, Role};
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_sealed_archive_keeps_no_marker_and_its_name() {
     export(&store, "prod").await;
     assert_eq!(
         store.list("prod").await.unwrap(),
-        ["collections/", MANIFEST, CHECKSUM]
+        ["collections/", MANIFEST, CHECKSUM, SUMMARY]
     );
     let again = ArchiveWriter::begin(store, "prod").await;
     assert!(matches!(again, Err(Error::Exists { what, way_out })
@@ -158,7 +158,7 @@ async fn an_archive_that_was_sealed_meanwhile_is_left_alone() {
     assert!(matches!(begun, Err(Error::Exists { what, .. }) if what.starts_with("archive ")));
     assert_eq!(
         store.list("prod").await.unwrap(),
-        ["collections/", MANIFEST, CHECKSUM]
+        ["collections/", MANIFEST, CHECKSUM, SUMMARY]
     );
 }
 
