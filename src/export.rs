@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use self::files::Files;
 use crate::archive::{
-    ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Manifest, Partition, RbacFile,
-    Selection, Source, Tool,
+    ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Failure, Manifest, Partition,
+    RbacFile, Selection, Source, Tool,
 };
 use crate::error::{Error, Result};
 use crate::masking::{KeyOrder, MaskKey};
@@ -50,6 +50,17 @@ pub struct ExportOptions {
 /// How many collections are exported at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
 
+/// What an export has made.
+#[derive(Debug)]
+pub struct Exported {
+    /// What the archive holds.
+    pub manifest: Manifest,
+    /// Its addresses, one for each store that has it.
+    pub archives: Vec<String>,
+    /// The stores that failed while others did not.
+    pub failures: Vec<Failure>,
+}
+
 /// Exports collections into a new archive of `store`. On failure nothing of the archive remains.
 pub async fn export(
     cluster: &Cluster,
@@ -57,13 +68,28 @@ pub async fn export(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Manifest> {
+    let exported = export_to(cluster, vec![store], options, ctx).await?;
+    Ok(exported.manifest)
+}
+
+/// The same into several stores at once, which get the same bytes. Where a store fails on the way, the archive is completed
+/// in the others, and the failure is returned beside it; where all fail, that is the error.
+///
+/// # Errors
+/// Those of [`export`]. Where one of the stores refuses the name, nothing is begun in any.
+pub async fn export_to(
+    cluster: &Cluster,
+    stores: Vec<Arc<dyn Store>>,
+    options: &ExportOptions,
+    ctx: &Context,
+) -> Result<Exported> {
     // First, because who may not read them should know at once.
     let rbac = read_rbac(cluster, options).await?;
     let plans = options.plan(cluster).await?;
     let collections = plans.iter().map(|plan| &plan.collection);
     readable::check(cluster, collections, options.access)?;
     let created = jiff::Timestamp::now();
-    let writer = ArchiveWriter::begin(store, &options.name).await?;
+    let writer = ArchiveWriter::begin_in(stores, &options.name).await?;
     let work = async {
         let reading = Reading::begin(cluster, options.reading()).await?;
         let exported = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| {
@@ -93,7 +119,11 @@ pub async fn export(
     let made = async {
         let manifest: Manifest = work.await?;
         writer.seal(&manifest).await?;
-        Ok(manifest)
+        Ok(Exported {
+            manifest,
+            archives: writer.uris(),
+            failures: writer.failures().await,
+        })
     };
     match made.await {
         // Somebody else writes under our name, against all rules: what is there may be theirs.

@@ -3,6 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::model::{CollectionName, Key};
+use crate::store::Store;
 use crate::{Error, Result};
 
 /// The manifest, written last: an archive is whole if it is there.
@@ -92,6 +93,25 @@ pub(super) fn sha256(bytes: &[u8]) -> String {
 /// What [`CHECKSUM`] holds for a manifest of these bytes.
 pub(super) fn checksum(manifest: &[u8]) -> String {
     format!("{}  {MANIFEST}\n", sha256(manifest))
+}
+
+/// The paths of all objects below an archive's folder, relative to it, whatever they are.
+pub(super) async fn objects_below(store: &dyn Store, name: &str) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        let place = format!("{name}/{folder}");
+        for object in store.list(place.trim_end_matches('/')).await? {
+            let path = format!("{folder}{object}");
+            if object.ends_with('/') {
+                folders.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// The name of the archive that a folder of a store could be; `None` for folders that no archive can be named after,

@@ -6,7 +6,7 @@ use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::layout::{self, FORGOTTEN, MANIFEST, UNFINISHED};
-use super::{Archive, Summary};
+use super::{Inventory, Summary};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -49,6 +49,14 @@ pub struct Listed {
     pub collections: u64,
 }
 
+impl Listed {
+    /// When its export began.
+    pub fn time(&self) -> jiff::Timestamp {
+        // Reading the summary has shown that it is a time.
+        self.created.parse().unwrap_or_default()
+    }
+}
+
 /// A folder of an archive that is not whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfinished {
@@ -69,8 +77,8 @@ struct Marker {
 }
 
 /// What one folder of a store is.
-enum Folder {
-    Archive(Summary),
+enum Folder<T> {
+    Archive(T),
     Unfinished(Unfinished),
     /// Of somebody else.
     Other,
@@ -79,45 +87,95 @@ enum Folder {
 /// Lists the archives of a store: one object is read of each, where it has a summary. One bad archive does not hide the
 /// others.
 pub async fn list(store: &Arc<dyn Store>) -> Result<Listing> {
+    let look = async |name: &str| match Summary::read(&**store, name).await? {
+        Some(summary) => Ok(Folder::Archive((summary, ()))),
+        None => inspect(store, name, &|_| ()).await,
+    };
+    let found = all(store, look).await?;
+    Ok(Listing {
+        archives: found.archives.into_iter().map(|(one, ())| one).collect(),
+        unfinished: found.unfinished,
+        unreadable: found.unreadable.into_iter().map(|(_, why)| why).collect(),
+    })
+}
+
+/// All archives of a store, of which every manifest was read, and is sound.
+#[derive(Debug)]
+pub struct Survey<T> {
+    /// Those that are whole, newest first, with what was wanted of each.
+    pub archives: Vec<(Listed, T)>,
+    /// Those that are not whole: yet, or no more.
+    pub unfinished: Vec<Unfinished>,
+    /// Why each of the others cannot be read, by its name in the store.
+    pub unreadable: Vec<(String, Error)>,
+}
+
+/// As [`list`], but every manifest is read: for those who decide what becomes of archives.
+pub async fn survey<T>(
+    store: &Arc<dyn Store>,
+    wanted: impl Fn(&Inventory) -> T,
+) -> Result<Survey<T>> {
+    all(store, async |name: &str| {
+        inspect(store, name, &wanted).await
+    })
+    .await
+}
+
+/// Looks at all folders of a store, many at a time.
+async fn all<T>(
+    store: &Arc<dyn Store>,
+    look: impl AsyncFn(&str) -> Result<Folder<(Summary, T)>>,
+) -> Result<Survey<T>> {
     let folders = store.list("").await?;
     let names = folders
         .iter()
         .filter_map(|folder| layout::archive_name(folder));
+    let look = &look;
     let mut looked_at = stream::iter(names)
-        .map(|name| async move { (name, look(store, name).await) })
+        .map(|name| async move { (name, look(name).await) })
         .buffered(READS);
-    let mut listing = Listing::default();
-    let mut archives = Vec::new();
+    let (mut archives, mut unfinished, mut unreadable) = (Vec::new(), Vec::new(), Vec::new());
     while let Some((name, found)) = looked_at.next().await {
         match found {
-            Ok(Folder::Archive(summary)) => {
-                archives.push((summary.time(), listed(store, name, summary)));
+            Ok(Folder::Archive((summary, wanted))) => {
+                archives.push((summary.time(), listed(store, name, summary), wanted));
             }
-            Ok(Folder::Unfinished(unfinished)) => listing.unfinished.push(unfinished),
+            Ok(Folder::Unfinished(one)) => unfinished.push(one),
             Ok(Folder::Other) => {}
-            Err(error) => listing.unreadable.push(error),
+            Err(error) => unreadable.push((name.to_owned(), error)),
         }
     }
-    archives.sort_by(|(left, a), (right, b)| right.cmp(left).then_with(|| a.name.cmp(&b.name)));
-    listing.archives = archives.into_iter().map(|(_, listed)| listed).collect();
-    Ok(listing)
+    archives
+        .sort_by(|(left, a, _), (right, b, _)| right.cmp(left).then_with(|| a.name.cmp(&b.name)));
+    Ok(Survey {
+        archives: archives
+            .into_iter()
+            .map(|(_, listed, wanted)| (listed, wanted))
+            .collect(),
+        unfinished,
+        unreadable,
+    })
 }
 
-async fn look(store: &Arc<dyn Store>, name: &str) -> Result<Folder> {
-    if let Some(summary) = Summary::read(&**store, name).await? {
-        return Ok(Folder::Archive(summary));
-    }
+/// What a folder is, by its manifest.
+async fn inspect<T>(
+    store: &Arc<dyn Store>,
+    name: &str,
+    wanted: &impl Fn(&Inventory) -> T,
+) -> Result<Folder<(Summary, T)>> {
     match store.size(&format!("{name}/{MANIFEST}")).await {
-        Ok(_) => Archive::open(store.clone(), name)
-            .await
-            .map(|archive| Folder::Archive(archive.summary())),
+        Ok(_) => {
+            let inventory = Inventory::open(store.clone(), name).await?;
+            let wanted = wanted(&inventory);
+            Ok(Folder::Archive((inventory.summary(), wanted)))
+        }
         Err(Error::Missing { .. }) => unfinished(&**store, name).await,
         Err(error) => Err(error),
     }
 }
 
 /// What a folder without a manifest is.
-async fn unfinished(store: &dyn Store, name: &str) -> Result<Folder> {
+async fn unfinished<T>(store: &dyn Store, name: &str) -> Result<Folder<T>> {
     for (marker, forgotten) in [(FORGOTTEN, true), (UNFINISHED, false)] {
         let json = match store.read(&format!("{name}/{marker}")).await {
             Err(Error::Missing { .. }) => continue,

@@ -1,31 +1,39 @@
 //! Archives: how rows and what describes them are stored, read back and checked. `formats/` specifies it.
 
+pub(crate) mod claim;
 mod data_file;
 mod encoder;
+mod inventory;
 mod layout;
 mod list;
 pub mod manifest;
 mod object;
 mod plain_keys;
+mod places;
 mod rbac_file;
 mod reader;
+mod remove;
 mod row_group;
 mod summary;
 pub mod verify;
 mod writer;
 
 pub use data_file::Damage;
+pub(crate) use encoder::hex;
 pub use encoder::{DataFileEncoder, FileSummary};
+pub use inventory::{Inventory, Object};
 pub use layout::{CHECKSUM, DataFilePath, FORGOTTEN, MANIFEST, RBAC, SUMMARY, UNFINISHED};
-pub use list::{Listed, Listing, Unfinished, list};
+pub use list::{Listed, Listing, Survey, Unfinished, list, survey};
 pub use manifest::{
     CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, RbacFile,
     Selection, Source, Tool,
 };
+pub use places::Failure;
 pub use reader::Archive;
+pub use remove::{held, remove};
 pub use summary::Summary;
 pub use verify::{verify, verify_collections};
 pub use writer::{ArchiveWriter, DataFileWriter};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

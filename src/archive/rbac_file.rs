@@ -14,7 +14,7 @@ impl ArchiveWriter {
     /// Writes the users and roles. In a folder, nobody but its owner may read the file: it may hold password hashes.
     pub async fn rbac(&self, rbac: &Rbac) -> Result<RbacFile> {
         let mut json = serde_json::to_vec_pretty(rbac).map_err(|error| Error::Damaged {
-            uri: format!("{}/{RBAC}", self.uri()),
+            uri: RBAC.to_owned(),
             reason: error.to_string(),
         })?;
         json.push(b'\n');

@@ -29,19 +29,11 @@ impl Archive {
     /// Opens the archive of this name, and reads its manifest, which must be that of its checksum.
     pub async fn open(store: Arc<dyn Store>, name: &str) -> Result<Archive> {
         layout::check_name(name)?;
-        let path = format!("{name}/{MANIFEST}");
-        let uri = format!("{}/{path}", store.uri());
-        let json = match store.read(&path).await {
-            Err(Error::Missing { .. }) => return Err(absent(&*store, name).await),
-            read => read?,
-        };
-        // First: a future format may have another checksum, and what ends in the middle is told so.
-        let manifest = Arc::new(Manifest::parse(&uri, &json)?);
-        check(&*store, name, &uri, &json).await?;
+        let (json, manifest) = read_manifest(&*store, name).await?;
         Ok(Archive {
             store,
             name: name.to_owned(),
-            manifest,
+            manifest: Arc::new(manifest),
             manifest_sha256: layout::sha256(&json).into(),
         })
     }
@@ -206,6 +198,20 @@ impl Reading {
             None => Ok(()),
         }
     }
+}
+
+/// Reads the manifest of an archive, which must be that of its checksum: its bytes, and what they say.
+pub(super) async fn read_manifest(store: &dyn Store, name: &str) -> Result<(Bytes, Manifest)> {
+    let path = format!("{name}/{MANIFEST}");
+    let uri = format!("{}/{path}", store.uri());
+    let json = match store.read(&path).await {
+        Err(Error::Missing { .. }) => return Err(absent(store, name).await),
+        read => read?,
+    };
+    // First: a future format may have another checksum, and what ends in the middle is told so.
+    let manifest = Manifest::parse(&uri, &json)?;
+    check(store, name, &uri, &json).await?;
+    Ok((json, manifest))
 }
 
 /// Holds the bytes of the manifest, read from `uri`, against its checksum.

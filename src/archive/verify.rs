@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::data_file::{self, DataFileReader, Fault, Flaw};
-use super::layout::{CHECKSUM, DATA, MANIFEST, SUMMARY, UNFINISHED};
+use super::layout::{self, CHECKSUM, DATA, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED};
 use super::manifest::{CollectionEntry, File};
 use super::object::HashedObject;
 use super::summary::Summary;
@@ -320,26 +320,20 @@ async fn unlisted(archive: &Archive) -> Result<Vec<Finding>> {
         .chain([MANIFEST, CHECKSUM, SUMMARY])
         .collect();
     let mut found = Vec::new();
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        let place = format!("{name}/{folder}");
-        for object in store.list(place.trim_end_matches('/')).await? {
-            let path = format!("{folder}{object}");
-            if object.ends_with('/') {
-                folders.push(path);
-            } else if !named.contains(path.as_str()) {
-                let reason = if path == UNFINISHED {
-                    "it was left behind when the archive was completed, and can be removed"
-                } else {
-                    "the manifest does not name it"
-                };
-                found.push(Finding {
-                    uri: archive.uri_of(&path),
-                    damage: Damage::Unlisted,
-                    reason: reason.to_owned(),
-                });
-            }
+    for path in layout::objects_below(&**store, name).await? {
+        if named.contains(path.as_str()) {
+            continue;
         }
+        let reason = match path.as_str() {
+            UNFINISHED => "it was left behind when the archive was completed, and can be removed",
+            FORGOTTEN => "somebody began to remove the archive, and removed nothing",
+            _ => "the manifest does not name it",
+        };
+        found.push(Finding {
+            uri: archive.uri_of(&path),
+            damage: Damage::Unlisted,
+            reason: reason.to_owned(),
+        });
     }
     found.sort_unstable();
     Ok(found)

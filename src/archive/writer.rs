@@ -5,81 +5,48 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
-use ring::rand::{SecureRandom, SystemRandom};
 
-use super::encoder::{DataFileEncoder, FileSummary, hex};
-use super::layout::{self, CHECKSUM, MANIFEST, SUMMARY, UNFINISHED};
+use super::claim::Claim;
+use super::encoder::{DataFileEncoder, FileSummary};
+use super::layout::{self, CHECKSUM, MANIFEST, SUMMARY};
 use super::manifest::{File, Manifest};
+use super::places::{Failure, PlacedWriter, Places};
 use super::summary::Summary;
 use crate::columns::digest::Digests;
 use crate::model::Field;
-use crate::store::{ObjectWriter, Role, Store};
+use crate::store::{self, Role, Store};
 use crate::{Error, Result, compute};
 
-/// An archive that is being written. It can be listed and read once [`ArchiveWriter::seal`] has returned.
+/// An archive that is being written, to one store or to several at once. It can be listed and read once
+/// [`ArchiveWriter::seal`] has returned.
 ///
-/// Dropped before, it stays behind unfinished.
+/// Dropped before, it stays behind unfinished. Where one of several stores fails, the others are gone on with.
 #[derive(Clone, Debug)]
 pub struct ArchiveWriter {
-    store: Arc<dyn Store>,
-    name: String,
-    /// What the marker of this export holds, and that of no other.
-    marker: Bytes,
+    places: Places,
 }
 
 impl ArchiveWriter {
     /// Begins an archive under a name that nothing in the store has. Of several that begin one name, one gets it.
     pub async fn begin(store: Arc<dyn Store>, name: &str) -> Result<ArchiveWriter> {
-        let writer = ArchiveWriter::vacant(store, name).await?;
-        match writer
-            .put(UNFINISHED, writer.marker.clone(), Role::Mark)
-            .await
-        {
-            Err(Error::Exists { .. }) => return Err(writer.unfinished()),
-            put => put?,
-        }
-        // Another may have begun and sealed between our look and our marker.
-        match writer.store.size(&writer.path(MANIFEST)).await {
-            Err(Error::Missing { .. }) => Ok(writer),
-            Ok(_) => {
-                writer.store.remove(&writer.path(UNFINISHED)).await?;
-                Err(writer.taken())
-            }
-            Err(error) => Err(error),
-        }
+        ArchiveWriter::begin_in(vec![store], name).await
+    }
+
+    /// The same in several stores; where one refuses, in none.
+    pub async fn begin_in(stores: Vec<Arc<dyn Store>>, name: &str) -> Result<ArchiveWriter> {
+        Ok(ArchiveWriter {
+            places: Places::take(stores, name).await?,
+        })
     }
 
     /// Checks, without touching anything, that an archive of this name could be begun.
     pub async fn check_vacant(store: Arc<dyn Store>, name: &str) -> Result<()> {
-        ArchiveWriter::vacant(store, name).await.map(|_| ())
+        Claim::check(store, name).await
     }
 
-    async fn vacant(store: Arc<dyn Store>, name: &str) -> Result<ArchiveWriter> {
-        layout::check_name(name)?;
-        if store.size(MANIFEST).await.is_ok() {
-            return Err(Error::Usage(format!(
-                "{} is an archive, and no store for others; name the folder that it is in, and the new one with --name",
-                store.uri()
-            )));
-        }
-        let writer = ArchiveWriter {
-            store,
-            name: name.to_owned(),
-            marker: marker()?,
-        };
-        let held = writer.store.list(name).await?;
-        if held.iter().any(|object| object == MANIFEST) {
-            return Err(writer.taken());
-        }
-        if !held.is_empty() {
-            return Err(writer.unfinished());
-        }
-        Ok(writer)
-    }
-
-    /// The archive's address.
-    pub fn uri(&self) -> String {
-        format!("{}/{}", self.store.uri(), self.name)
+    /// The archive's addresses: of each store that has not failed.
+    pub fn uris(&self) -> Vec<String> {
+        self.places.uris()
     }
 
     /// Begins a data file at `path`, of [`super::DataFilePath`]; `schema` is that of `fields`.
@@ -94,13 +61,13 @@ impl ArchiveWriter {
         Ok(DataFileWriter {
             path: path.to_owned(),
             encoder,
-            object: self.store.create(&self.path(path), Role::Part).await?,
+            object: self.places.create(path, Role::Part).await?,
         })
     }
 
     /// Completes the archive: from now on it is whole, and never changes.
     pub async fn seal(&self, manifest: &Manifest) -> Result<()> {
-        let uri = format!("{}/{MANIFEST}", self.uri());
+        let uri = format!("{}/{MANIFEST}", self.uris().concat());
         let json = manifest.to_json()?;
         // What could not be read back must not be written.
         let contradictions = Manifest::parse(&uri, &json)?.contradictions();
@@ -110,19 +77,26 @@ impl ArchiveWriter {
                 reason: contradictions.join("; "),
             });
         }
+        let summary = Bytes::from(Summary::of(manifest, &layout::sha256(&json)).to_json()?);
         let checksum = Bytes::from(layout::checksum(&json));
-        for (path, bytes) in [(CHECKSUM, checksum), (MANIFEST, Bytes::from(json.clone()))] {
-            match self.put(path, bytes, Role::Part).await {
-                Err(Error::Exists { .. }) => return Err(self.taken()),
-                put => put?,
+        let json = Bytes::from(json);
+        let seal = async |claim: &Claim| {
+            claim.check_ours().await?;
+            let store = &**claim.store();
+            for (path, bytes) in [(CHECKSUM, &checksum), (MANIFEST, &json)] {
+                let path = claim.path(path);
+                match store::put(store, &path, bytes.clone(), Role::Part).await {
+                    Err(Error::Exists { .. }) => return Err(claim.taken()),
+                    put => put?,
+                }
             }
-        }
-        // The archive is whole now, whether or not it has a summary and its marker can be removed: readers go by the
-        // manifest.
-        let summary = Summary::of(manifest, &layout::sha256(&json)).to_json()?;
-        let _ = self.put(SUMMARY, Bytes::from(summary), Role::Part).await;
-        let _ = self.store.remove(&self.path(UNFINISHED)).await;
-        Ok(())
+            // The archive is whole now, whether or not it has a summary.
+            let path = claim.path(SUMMARY);
+            let _ = store::put(store, &path, summary.clone(), Role::Part).await;
+            claim.release().await;
+            Ok(())
+        };
+        self.places.each(seal).await.map(|_| ())
     }
 
     /// Gives up: removes everything that was written.
@@ -131,62 +105,24 @@ impl ArchiveWriter {
     /// [`Error::Exists`] where the name is no longer ours, and what is there is left alone: somebody has removed our
     /// marker, and perhaps begun an archive of their own.
     pub async fn discard(&self) -> Result<()> {
-        match self.store.read(&self.path(UNFINISHED)).await {
-            Ok(marker) if marker == self.marker => self.store.remove_all(&self.name).await,
-            Ok(_) | Err(Error::Missing { .. }) => Err(self.unfinished()),
-            Err(error) => Err(error),
-        }
+        self.places.discard().await
     }
 
-    fn path(&self, path: &str) -> String {
-        format!("{}/{path}", self.name)
+    /// The stores that failed while others did not. What was written there is removed as far as that goes.
+    pub async fn failures(&self) -> Vec<Failure> {
+        self.places.failures().await
     }
 
     pub(super) async fn put(&self, path: &str, bytes: Bytes, role: Role) -> Result<()> {
-        let mut object = self.store.create(&self.path(path), role).await?;
-        object.write(bytes).await?;
-        object.finish().await
+        self.places.put(path, bytes, role).await
     }
-
-    fn taken(&self) -> Error {
-        Error::Exists {
-            what: format!("archive {}", self.uri()),
-            way_out: "choose another --name".to_owned(),
-        }
-    }
-
-    fn unfinished(&self) -> Error {
-        Error::Exists {
-            what: format!("an unfinished archive {}", self.uri()),
-            way_out: format!(
-                "if no export is writing it, remove {}; or choose another --name",
-                self.uri()
-            ),
-        }
-    }
-}
-
-fn marker() -> Result<Bytes> {
-    let mut id = [0; 16];
-    SystemRandom::new()
-        .fill(&mut id)
-        .map_err(|_| Error::Program {
-            doing: "begin an archive".to_owned(),
-            reason: "the system gives no random numbers".to_owned(),
-        })?;
-    let marker = serde_json::json!({
-        "id": hex(&id),
-        "tool": { "name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION") },
-        "started": jiff::Timestamp::now().to_string(),
-    });
-    Ok(Bytes::from(format!("{marker:#}\n")))
 }
 
 /// A data file that is being written. Dropped before [`DataFileWriter::finish`], it leaves nothing.
 pub struct DataFileWriter {
     path: String,
     encoder: DataFileEncoder,
-    object: Box<dyn ObjectWriter>,
+    object: PlacedWriter,
 }
 
 impl DataFileWriter {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Parser, Subcommand};
 
-use super::{compare, completions, demo, export, ls, man, migrate, restore, show, verify};
+use super::{
+    compare, completions, copy, demo, export, forget, ls, man, migrate, restore, show, verify,
+};
 
 const AFTER_HELP: &str = "\
 A CLUSTER is http[s]://[user:password@]host[:port][/database], or the path of a milvus-lite database (a name \
@@ -77,6 +79,10 @@ pub enum Command {
     Ls(ls::Arguments),
     /// Show what an archive holds
     Show(show::Arguments),
+    /// Copy an archive into another store
+    Copy(copy::Arguments),
+    /// Remove archives of a store that rules such as --keep-daily do not keep
+    Forget(forget::Arguments),
     /// Try it all: a real embedded Milvus, sample data, export, verify, restore, compare
     Demo(demo::Arguments),
     /// Print a completion script for a shell

@@ -15,7 +15,7 @@ pub enum Finish {
     Done,
     /// What was checked has differences or damage.
     Differs,
-    /// The work was done, and is told; what was to follow it failed, which is told, too.
+    /// A part was done, and is told; the rest, or what was to follow, failed, which is told, too.
     Broken(Kind),
 }
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use milvault::Result;
-use milvault::archive::{Consistency, Manifest, Mode, RbacFile};
-use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, export, preview};
+use milvault::archive::{Consistency, Failure, Manifest, Mode, RbacFile};
+use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, export_to, preview};
 use milvault::lite::Lite;
 use milvault::milvus::Address;
 use milvault::readable::ReadAccess;
 use milvault::store::Store;
+use milvault::{Error, Kind, Result};
 use serde::Serialize;
 
 use super::exit::Finish;
@@ -27,9 +27,9 @@ pub struct Arguments {
     #[arg(long, value_name = "CLUSTER")]
     from: String,
 
-    /// The store that the archive goes into
-    #[arg(long, value_name = "STORE")]
-    to: String,
+    /// The store that the archive goes into; several times for the same archive in several stores
+    #[arg(long, value_name = "STORE", required = true)]
+    to: Vec<String>,
 
     /// The archive's name in the store [default: the cluster's host and the time in UTC]
     #[arg(long, value_name = "NAME")]
@@ -72,6 +72,9 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Exported<'a> {
     archive: String,
+    /// That one, and those in other stores.
+    archives: &'a [String],
+    failed: Vec<Failed<'a>>,
     name: &'a str,
     collections: usize,
     rows: u64,
@@ -82,11 +85,18 @@ struct Exported<'a> {
     rbac: Option<&'a RbacFile>,
 }
 
+/// A store that has no archive, while others have.
+#[derive(Debug, Serialize)]
+struct Failed<'a> {
+    store: &'a str,
+    error: String,
+}
+
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let mask_key = arguments.masks.key()?;
     let named = place::cluster(&arguments.from, session)?;
-    let store = place::store(&arguments.to)?;
+    let stores = stores(&arguments.to)?;
     let connection = &arguments.connection;
     let source = place::connect(&named, connection, Role::From, false, session).await?;
     let options = ExportOptions {
@@ -110,14 +120,29 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         memory: arguments.work.memory,
     };
     if arguments.dry_run {
-        return plan(source, store, &options, session).await;
+        return plan(source, stores, &options, session).await;
     }
-    let exported = export(&source.cluster, store.clone(), &options, &session.ctx).await;
-    let manifest = source.finish(exported).await?;
-    let archive = format!("{}/{}", store.uri(), options.name);
+    let exporting = export_to(&source.cluster, stores, &options, &session.ctx).await;
+    let exported = source.finish(exporting).await?;
+    let manifest = &exported.manifest;
+    for failure in &exported.failures {
+        session
+            .ctx
+            .monitor
+            .warn(&failed(failure, &exported.archives));
+    }
     let totals = manifest.totals();
     let result = Exported {
-        archive,
+        archive: exported.archives.first().cloned().unwrap_or_default(),
+        archives: &exported.archives,
+        failed: exported
+            .failures
+            .iter()
+            .map(|failure| Failed {
+                store: &failure.store,
+                error: failure.error.to_string(),
+            })
+            .collect(),
         name: &options.name,
         collections: manifest.collections.len(),
         rows: totals.rows,
@@ -129,8 +154,45 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     };
     session
         .output
-        .result(&result, || summary(&result, &manifest, start))?;
-    Ok(Finish::Done)
+        .result(&result, || summary(&result, manifest, start))?;
+    if exported.failures.is_empty() {
+        Ok(Finish::Done)
+    } else {
+        Ok(Finish::Broken(Kind::Failed))
+    }
+}
+
+/// Opens the stores, each of which must be another.
+fn stores(texts: &[String]) -> Result<Vec<Arc<dyn Store>>> {
+    let mut stores: Vec<Arc<dyn Store>> = Vec::with_capacity(texts.len());
+    for text in texts {
+        let store = place::store(text)?;
+        if stores.iter().any(|other| other.uri() == store.uri()) {
+            return Err(Error::Usage(format!("--to names {} twice", store.uri())));
+        }
+        stores.push(store);
+    }
+    Ok(stores)
+}
+
+/// What became of a store, and how its archive can be had.
+fn failed(failure: &Failure, archives: &[String]) -> String {
+    let mut text = format!(
+        "{} has no archive, because it failed: {}",
+        failure.store, failure.error
+    );
+    if let Some(left) = &failure.left {
+        text.push_str(&format!(
+            "; what was written there could not be removed: {left}"
+        ));
+    }
+    if let Some(archive) = archives.first() {
+        let store = &failure.store;
+        text.push_str(&format!(
+            "; `milvault copy {archive} {store}` brings it there"
+        ));
+    }
+    text
 }
 
 /// What an export would make.
@@ -150,16 +212,20 @@ struct Planned<'a> {
 
 async fn plan(
     source: Connected,
-    store: Arc<dyn Store>,
+    stores: Vec<Arc<dyn Store>>,
     options: &ExportOptions,
     session: &Session,
 ) -> Result<Finish> {
-    let planning = preview(&source.cluster, store.clone(), options, &session.ctx);
+    let planning = preview(&source.cluster, &stores, options, &session.ctx);
     let previewed = session.ctx.until_stopped("planning", planning).await;
     let found = source.finish(previewed).await?;
     let result = Planned {
         dry_run: true,
-        archive: format!("{}/{}", store.uri(), options.name),
+        archive: stores
+            .iter()
+            .map(|store| format!("{}/{}", store.uri(), options.name))
+            .collect::<Vec<_>>()
+            .join(", "),
         name: &options.name,
         source: &options.source,
         collections: found.collections.len(),
@@ -223,7 +289,7 @@ fn access_text(one: &PreviewedCollection) -> String {
 fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
     let mut text = format!(
         "{}: {} of {} ({}) in {}\n{}\n",
-        result.archive,
+        output::joined(result.archives, ""),
         units::count(result.rows, "row"),
         units::count(result.collections as u64, "collection"),
         units::bytes(result.bytes),

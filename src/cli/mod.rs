@@ -3,9 +3,11 @@
 mod command;
 mod compare;
 mod completions;
+mod copy;
 mod demo;
 mod exit;
 mod export;
+mod forget;
 mod ls;
 mod man;
 mod migrate;
@@ -85,6 +87,8 @@ async fn dispatch(command: Command, session: &Session) -> Result<Finish> {
         Command::Compare(arguments) => compare::run(arguments, session).await,
         Command::Ls(arguments) => ls::run(arguments, session).await,
         Command::Show(arguments) => show::run(arguments, session).await,
+        Command::Copy(arguments) => copy::run(arguments, session).await,
+        Command::Forget(arguments) => forget::run(arguments, session).await,
         Command::Demo(arguments) => demo::run(arguments, session).await,
         Command::Completions(arguments) => completions::run(&arguments, session.output),
         Command::Man(arguments) => man::run(&arguments, session.output),

@@ -152,13 +152,18 @@ pub async fn serve(path: &Path, make: bool, session: &Session) -> Result<Connect
 
 /// Opens the archive that `text` names.
 pub async fn archive(text: &str, session: &Session) -> Result<Archive> {
-    check_files(text, "an archive")?;
-    let (place, name) = store::split_archive(text)?;
+    let (place, name) = archive_path(text)?;
     let opening = async { Archive::open(store::open(&place)?, &name).await };
     session
         .ctx
         .until_stopped("reading the manifest", opening)
         .await
+}
+
+/// The store and the name of the archive that `text` names.
+pub fn archive_path(text: &str) -> Result<(String, String)> {
+    check_files(text, "an archive")?;
+    store::split_archive(text)
 }
 
 /// Opens the store that `text` names. Nothing says that it is there yet.

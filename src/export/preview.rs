@@ -64,7 +64,7 @@ pub enum RowsFrom {
 /// Those of [`super::export`].
 pub async fn preview(
     cluster: &Cluster,
-    store: Arc<dyn Store>,
+    stores: &[Arc<dyn Store>],
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Preview> {
@@ -72,7 +72,9 @@ pub async fn preview(
     let plans = options.plan(cluster).await?;
     let collections = plans.iter().map(|plan| &plan.collection);
     readable::check(cluster, collections, options.access)?;
-    ArchiveWriter::check_vacant(store, &options.name).await?;
+    for store in stores {
+        ArchiveWriter::check_vacant(store.clone(), &options.name).await?;
+    }
     let previewed = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| async move {
         let counting = rows_of(cluster, plan, &options.selection);
         let (rows, rows_from) = ctx.until_stopped("counting", counting).await?;

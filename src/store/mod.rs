@@ -129,6 +129,13 @@ pub trait ObjectWriter: Send {
     async fn finish(self: Box<Self>) -> Result<()>;
 }
 
+/// Creates a small object.
+pub(crate) async fn put(store: &dyn Store, path: &str, bytes: Bytes, role: Role) -> Result<()> {
+    let mut object = store.create(path, role).await?;
+    object.write(bytes).await?;
+    object.finish().await
+}
+
 /// Refuses paths that are not plain relative ones; "" is refused, too.
 fn check_path(path: &str) -> Result<()> {
     let plain = path

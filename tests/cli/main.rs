@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod keeping;
 mod profiles;
 
 use std::fs;
@@ -131,6 +132,15 @@ fn usage_errors_end_with_2() {
         &["verify", "http://h"],
         &["verify", "s3://bucket/archive"],
         &["ls", "localhost:19530"],
+        &["copy", "a"],
+        &["copy", "http://h", "s"],
+        &["copy", "a", "s", "--jobs", "0"],
+        &["forget"],
+        &["forget", "http://h", "--keep-last", "1"],
+        &["forget", "s", "--keep-last", "-2"],
+        &["forget", "s", "--keep-within", "7w"],
+        &["forget", "s", "--keep-last", "1", "--timezone", "Mars/Base"],
+        &["forget", "s", "name", "--keep-last", "1"],
     ] {
         let output = milvault.run(arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
@@ -301,12 +311,16 @@ fn an_empty_store_lists_nothing() {
 
 /// A manifest without collections is the smallest archive.
 fn write_archive(folder: &Path) {
+    write_archive_of(folder, "2026-11-21T02:00:00Z");
+}
+
+fn write_archive_of(folder: &Path, created: &str) {
     fs::create_dir_all(folder).unwrap();
     let manifest = serde_json::json!({
         "format": 1,
         "tool": { "name": "milvault", "version": "0.1.0" },
         "name": "first",
-        "created": "2026-11-21T02:00:00Z",
+        "created": created,
         "source": { "server_version": "v2.3.5", "address": "http://prod:19530" },
         "consistency": { "mode": "walk" },
         "collections": [],

@@ -2,6 +2,7 @@
 
 mod damage;
 mod encoding;
+pub(crate) mod hooked;
 mod listing;
 mod manifest_damage;
 mod plain_keys;
@@ -37,7 +38,7 @@ use crate::store::{LocalStore, Store};
 const DIM: i64 = 4;
 
 /// A folder as a store. The folder goes when it is dropped.
-fn folder() -> (tempfile::TempDir, Arc<dyn Store>) {
+pub(crate) fn folder() -> (tempfile::TempDir, Arc<dyn Store>) {
     let folder = tempfile::tempdir().unwrap();
     let store = LocalStore::new(folder.path().to_str().unwrap());
     (folder, Arc::new(store))
@@ -78,7 +79,7 @@ fn schema() -> SchemaRef {
 }
 
 /// Rows whose keys are `keys`; the other values follow from the key.
-fn rows(keys: Range<i64>) -> RecordBatch {
+pub(crate) fn rows(keys: Range<i64>) -> RecordBatch {
     let schema = schema();
     let ids: Vec<i64> = keys.collect();
     let titles: StringArray = ids
@@ -131,7 +132,7 @@ fn values(batches: &[RecordBatch]) -> Vec<(i64, Vec<f32>)> {
     values
 }
 
-fn collection(name: &str) -> Collection {
+pub(crate) fn collection(name: &str) -> Collection {
     let mut fields = fields();
     fields.pop();
     Collection {
@@ -150,7 +151,11 @@ fn collection(name: &str) -> Collection {
     }
 }
 
-async fn data_file(writer: &ArchiveWriter, name: &str, batch: RecordBatch) -> (File, Digests) {
+pub(crate) async fn data_file(
+    writer: &ArchiveWriter,
+    name: &str,
+    batch: RecordBatch,
+) -> (File, Digests) {
     let collection = CollectionName::new("default", name);
     let keys = columns::keys(&batch, "id").unwrap();
     let partition = Some(DEFAULT_PARTITION);
@@ -167,7 +172,7 @@ async fn data_file(writer: &ArchiveWriter, name: &str, batch: RecordBatch) -> (F
     file.push(batch).await.unwrap().finish().await.unwrap()
 }
 
-fn entry(name: &str, files: Vec<(File, Digests)>) -> CollectionEntry {
+pub(crate) fn entry(name: &str, files: Vec<(File, Digests)>) -> CollectionEntry {
     let mut digests = Digests::default();
     for (_, part) in &files {
         digests.merge(part);
@@ -190,7 +195,7 @@ fn entry(name: &str, files: Vec<(File, Digests)>) -> CollectionEntry {
     }
 }
 
-fn manifest(name: &str, collections: Vec<CollectionEntry>) -> Manifest {
+pub(crate) fn manifest(name: &str, collections: Vec<CollectionEntry>) -> Manifest {
     Manifest {
         format: FORMAT,
         tool: Tool {
@@ -216,7 +221,7 @@ fn manifest(name: &str, collections: Vec<CollectionEntry>) -> Manifest {
 }
 
 /// Writes an archive of two collections with two files each; the second has other rows.
-async fn export(store: &Arc<dyn Store>, name: &str) -> Manifest {
+pub(crate) async fn export(store: &Arc<dyn Store>, name: &str) -> Manifest {
     let writer = ArchiveWriter::begin(store.clone(), name).await.unwrap();
     let mut entries = Vec::new();
     for (collection, first) in [("docs", 0), ("news", 10_000)] {

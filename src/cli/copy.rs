@@ -1,0 +1,98 @@
+//! `milvault copy`
+
+use std::time::Instant;
+
+use clap::Args;
+use milvault::Result;
+use milvault::archive::Inventory;
+use milvault::copy::{Copied, copy};
+use milvault::store;
+use serde::Serialize;
+
+use super::exit::Finish;
+use super::{Session, place, units};
+
+const AFTER_HELP: &str = "\
+The copy has the same objects, byte for byte. Every object that goes through this machine is held against the SHA-256 in the \
+manifest before it can be seen in the target; where both stores are of one service, it copies objects itself, and their sizes \
+are checked. An encrypted archive is copied without its key.
+
+A copy that was interrupted is no archive yet. The same command goes on with it: what is there and good is not sent again.";
+
+#[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
+pub struct Arguments {
+    /// The archive
+    archive: String,
+
+    /// The store that it is copied into
+    store: String,
+
+    /// The copy's name [default: the archive's]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// How many objects are copied at once
+    #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
+    jobs: usize,
+}
+
+/// What was copied to where.
+#[derive(Serialize)]
+struct Outcome<'a> {
+    source: String,
+    archive: String,
+    name: &'a str,
+    #[serde(flatten)]
+    copied: Copied,
+    seconds: f64,
+}
+
+pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
+    let start = Instant::now();
+    let (from, name) = place::archive_path(&arguments.archive)?;
+    let store = place::store(&arguments.store)?;
+    let opening = async { Inventory::open(store::open(&from)?, &name).await };
+    let source = session
+        .ctx
+        .until_stopped("reading the manifest", opening)
+        .await?;
+    let name = arguments.name.as_deref().unwrap_or(&name);
+    let copied = copy(&source, &store, name, arguments.jobs, &session.ctx).await?;
+    let outcome = Outcome {
+        source: source.uri(),
+        archive: format!("{}/{name}", store.uri()),
+        name,
+        copied,
+        seconds: start.elapsed().as_secs_f64(),
+    };
+    session.output.result(&outcome, || text(&outcome, start))?;
+    Ok(Finish::Done)
+}
+
+fn text(outcome: &Outcome, start: Instant) -> String {
+    let copied = &outcome.copied;
+    if copied.complete {
+        return format!("{} is there already, and the same", outcome.archive);
+    }
+    let mut notes = Vec::new();
+    if copied.within > 0 {
+        notes.push(format!("{} by the service itself", copied.within));
+    }
+    if copied.found > 0 {
+        notes.push(format!("{} there already", copied.found));
+    }
+    let notes = if notes.is_empty() {
+        String::new()
+    } else {
+        format!("; {}", notes.join(", "))
+    };
+    format!(
+        "{}: {} ({}) of {} in {}{notes}",
+        outcome.archive,
+        units::count(copied.objects, "object"),
+        units::bytes(copied.bytes),
+        outcome.source,
+        units::time(start.elapsed()),
+    )
+}

@@ -1,0 +1,357 @@
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use super::*;
+use crate::archive::tests::hooked::{broken, hooked};
+use crate::archive::tests::{data_file, entry, export, folder, manifest, rows};
+use crate::archive::{Archive, ArchiveWriter, MANIFEST, UNFINISHED, list, verify};
+use crate::model::Rbac;
+use crate::store::{LocalStore, ObjectWriter};
+
+/// The bytes of all files in a folder, by their paths.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if path.is_dir() {
+            let below = files(&path).into_iter();
+            found.extend(below.map(|(path, bytes)| (format!("{name}/{path}"), bytes)));
+        } else {
+            found.insert(name, std::fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+async fn inventory(store: &Arc<dyn Store>) -> Inventory {
+    Inventory::open(store.clone(), "prod").await.unwrap()
+}
+
+async fn copied(source: &Arc<dyn Store>, store: &Arc<dyn Store>) -> Result<Copied> {
+    let source = inventory(source).await;
+    copy(&source, store, "prod", 3, &Context::silent()).await
+}
+
+#[tokio::test]
+async fn a_copy_has_the_same_objects_byte_for_byte() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    let writer = ArchiveWriter::begin(from.clone(), "prod").await.unwrap();
+    let file = data_file(&writer, "docs", rows(0..5000)).await;
+    let mut manifest = manifest("prod", vec![entry("docs", vec![file])]);
+    manifest.rbac = Some(writer.rbac(&Rbac::default()).await.unwrap());
+    writer.seal(&manifest).await.unwrap();
+    let done = copied(&from, &to).await.unwrap();
+    assert_eq!((done.objects, done.sent, done.complete), (2, 2, false));
+    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+    use std::os::unix::fs::PermissionsExt;
+    let rbac = std::fs::metadata(to_folder.path().join("prod/rbac.json")).unwrap();
+    assert_eq!(rbac.permissions().mode() & 0o777, 0o600);
+    let again = copied(&from, &to).await.unwrap();
+    assert_eq!((again.complete, again.sent), (true, 0));
+}
+
+#[tokio::test]
+async fn a_copy_under_another_name_is_good() {
+    let (_folder, store) = folder();
+    export(&store, "prod").await;
+    let source = inventory(&store).await;
+    copy(&source, &store, "twin", 2, &Context::silent())
+        .await
+        .unwrap();
+    let twin = Archive::open(store.clone(), "twin").await.unwrap();
+    let report = verify(&twin, &Context::silent(), 2).await.unwrap();
+    assert!(report.is_good() && report.warnings.is_empty(), "{report:?}");
+    let itself = copy(&source, &store, "prod", 2, &Context::silent()).await;
+    assert!(matches!(itself, Err(Error::Usage(_))), "{itself:?}");
+}
+
+/// Wherever it breaks off, no archive is seen, and the next copy sends what is missing and nothing else.
+#[tokio::test]
+async fn an_interrupted_copy_goes_on_where_it_stopped() {
+    let mut kept = 0;
+    for stop in 0..14 {
+        let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+        export(&from, "prod").await;
+        let count = Mutex::new(0);
+        let failing = hooked(&to, move |what, path| {
+            let mut count = count.lock().unwrap();
+            *count += usize::from(what != "read");
+            if *count > stop {
+                Err(broken(path))
+            } else {
+                Ok(())
+            }
+        });
+        let first = copied(&from, &failing).await;
+        if first.is_ok() {
+            // The last steps of all.
+            assert!(stop > 10, "{stop}");
+        }
+        let listing = list(&to).await.unwrap();
+        assert!(listing.unreadable.is_empty());
+        let whole = listing.archives.len() == 1;
+        assert_eq!(
+            whole,
+            Archive::open(to.clone(), "prod").await.is_ok(),
+            "{stop}"
+        );
+        let again = copied(&from, &to).await.unwrap();
+        kept += again.found;
+        assert_eq!(again.sent + again.found, 4, "{stop}");
+        assert_eq!(files(from_folder.path()), files(to_folder.path()), "{stop}");
+    }
+    assert!(kept > 4, "{kept}");
+}
+
+#[tokio::test]
+async fn what_an_interrupted_copy_left_is_checked_before_it_is_kept() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    let written = export(&from, "prod").await;
+    let failing = hooked(&to, |what, path| {
+        if what == "create" && path.ends_with(".sha256") {
+            return Err(broken(path));
+        }
+        Ok(())
+    });
+    copied(&from, &failing).await.unwrap_err();
+    let mut paths = written
+        .files()
+        .map(|file| to_folder.path().join("prod").join(&file.path));
+    let (short, other) = (paths.next().unwrap(), paths.next().unwrap());
+    let bytes = std::fs::read(&short).unwrap();
+    std::fs::write(&short, &bytes[1..]).unwrap();
+    let mut bytes = std::fs::read(&other).unwrap();
+    bytes[100] ^= 1;
+    std::fs::write(&other, bytes).unwrap();
+    let done = copied(&from, &to).await.unwrap();
+    assert_eq!((done.sent, done.found), (2, 2));
+    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+}
+
+#[tokio::test]
+async fn a_damaged_object_is_not_copied() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    let written = export(&from, "prod").await;
+    let path = written.files().next().unwrap().path.clone();
+    let file = from_folder.path().join("prod").join(&path);
+    let good = std::fs::read(&file).unwrap();
+    let mut flipped = good.clone();
+    flipped[100] ^= 1;
+    for bytes in [flipped, good[1..].to_vec()] {
+        std::fs::write(&file, bytes).unwrap();
+        let failed = copied(&from, &to).await.unwrap_err();
+        assert!(
+            matches!(&failed, Error::Damaged { uri, .. } if uri.ends_with(&path)),
+            "{failed}"
+        );
+        assert!(!to_folder.path().join("prod").join(&path).exists());
+        assert!(list(&to).await.unwrap().archives.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn no_other_archive_is_overwritten() {
+    let ((_from_folder, from), (to_folder, to)) = (folder(), folder());
+    export(&from, "prod").await;
+    let mut other = manifest("prod", Vec::new());
+    other.created = "2020-01-01T00:00:00Z".to_owned();
+    let writer = ArchiveWriter::begin(to.clone(), "prod").await.unwrap();
+    let before = files(to_folder.path());
+    let refused = copied(&from, &to).await;
+    assert!(matches!(refused, Err(Error::Exists { .. })), "{refused:?}");
+    assert_eq!(before, files(to_folder.path()));
+    writer.seal(&other).await.unwrap();
+    let before = files(to_folder.path());
+    let refused = copied(&from, &to).await;
+    assert!(matches!(refused, Err(Error::Exists { .. })), "{refused:?}");
+    assert_eq!(before, files(to_folder.path()));
+}
+
+#[tokio::test]
+async fn a_copy_that_is_stopped_is_listed_as_unfinished() {
+    let ((_from_folder, from), (_to_folder, to)) = (folder(), folder());
+    export(&from, "prod").await;
+    let ctx = Context::silent();
+    let cancel = ctx.cancel.clone();
+    let stopping = hooked(&to, move |what, path| {
+        if what == "finish" && path.ends_with(".parquet") {
+            cancel.cancel();
+        }
+        Ok(())
+    });
+    let stopped = copy(&inventory(&from).await, &stopping, "prod", 1, &ctx).await;
+    assert!(matches!(stopped, Err(Error::Stopped(_))), "{stopped:?}");
+    let listing = list(&to).await.unwrap();
+    assert_eq!((listing.archives.len(), listing.unfinished.len()), (0, 1));
+    assert!(copied(&from, &to).await.unwrap().found >= 1);
+}
+
+#[tokio::test]
+async fn copies_at_once_make_one_archive() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    export(&from, "prod").await;
+    let (a, b) = tokio::join!(copied(&from, &to), copied(&from, &to));
+    // One may have lost its marker to the other's end.
+    assert!(a.is_ok() || b.is_ok(), "{a:?} {b:?}");
+    copied(&from, &to).await.unwrap();
+    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+}
+
+/// Two folders of one service, which copies by itself.
+#[derive(Debug)]
+struct Service(LocalStore, usize);
+
+#[async_trait]
+impl Store for Service {
+    fn uri(&self) -> String {
+        self.0.uri()
+    }
+    async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
+        assert!(!path.ends_with(".parquet"), "{path} went through us");
+        self.0.create(path, role).await
+    }
+    async fn read(&self, path: &str) -> Result<Bytes> {
+        self.0.read(path).await
+    }
+    async fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes> {
+        self.0.read_range(path, range).await
+    }
+    async fn size(&self, path: &str) -> Result<u64> {
+        self.0.size(path).await
+    }
+    async fn list(&self, path: &str) -> Result<Vec<String>> {
+        self.0.list(path).await
+    }
+    async fn remove(&self, path: &str) -> Result<()> {
+        self.0.remove(path).await
+    }
+    async fn remove_all(&self, path: &str) -> Result<()> {
+        self.0.remove_all(path).await
+    }
+    async fn copy_within(
+        &self,
+        source: &dyn Store,
+        from: &str,
+        path: &str,
+        role: Role,
+    ) -> Result<bool> {
+        let bytes = source.read(from).await?;
+        let bytes = bytes.slice(..bytes.len() - self.1);
+        store::put(&self.0, path, bytes, role).await.map(|()| true)
+    }
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+#[tokio::test]
+async fn one_service_copies_by_itself_and_its_sizes_are_checked() {
+    let ((from_folder, from), (to_folder, _)) = (folder(), folder());
+    export(&from, "prod").await;
+    let service = |lost: usize| -> Arc<dyn Store> {
+        let local = LocalStore::new(to_folder.path().to_str().unwrap());
+        Arc::new(Service(local, lost))
+    };
+    let failed = copied(&from, &service(1)).await;
+    assert!(matches!(failed, Err(Error::Damaged { .. })), "{failed:?}");
+    let done = copied(&from, &service(0)).await.unwrap();
+    assert_eq!((done.within, done.sent), (4, 0));
+    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+}
+
+#[tokio::test]
+async fn an_archive_goes_to_several_stores_at_once() {
+    let ((a_folder, a), (b_folder, b)) = (folder(), folder());
+    let stores = vec![a.clone(), b.clone()];
+    let writer = ArchiveWriter::begin_in(stores, "prod").await.unwrap();
+    let file = data_file(&writer, "docs", rows(0..70_000)).await;
+    writer
+        .seal(&manifest("prod", vec![entry("docs", vec![file])]))
+        .await
+        .unwrap();
+    assert_eq!(writer.uris().len(), 2);
+    assert!(writer.failures().await.is_empty());
+    assert_eq!(files(a_folder.path()), files(b_folder.path()));
+    let archive = Archive::open(b, "prod").await.unwrap();
+    assert!(
+        verify(&archive, &Context::silent(), 2)
+            .await
+            .unwrap()
+            .is_good()
+    );
+}
+
+/// Whatever fails in one store, the other has the whole archive, and the first has nothing that looks like one.
+#[tokio::test]
+async fn a_store_that_fails_does_not_take_the_others_with_it() {
+    for (what, path) in [
+        ("create", ".parquet"),
+        ("write", ".parquet"),
+        ("finish", ".parquet"),
+        ("create", "manifest.sha256"),
+        ("finish", "manifest.json"),
+    ] {
+        let ((bad_folder, bad), (_good_folder, good)) = (folder(), folder());
+        let failing = hooked(&bad, move |did, at| {
+            if did == what && at.ends_with(path) {
+                Err(broken(at))
+            } else {
+                Ok(())
+            }
+        });
+        let stores = vec![failing, good.clone()];
+        let writer = ArchiveWriter::begin_in(stores, "prod").await.unwrap();
+        let low = data_file(&writer, "docs", rows(0..70_000)).await;
+        let high = data_file(&writer, "docs", rows(70_000..70_100)).await;
+        let manifest = manifest("prod", vec![entry("docs", vec![low, high])]);
+        writer.seal(&manifest).await.unwrap();
+        let archive = Archive::open(good, "prod").await.unwrap();
+        let report = verify(&archive, &Context::silent(), 2).await.unwrap();
+        assert!(report.is_good(), "{what} {path}: {:?}", report.problems);
+        let failures = writer.failures().await;
+        assert_eq!(failures.len(), 1, "{what} {path}");
+        assert!(failures[0].error.to_string().contains("the cable is out"));
+        assert!(failures[0].left.is_none(), "{:?}", failures[0].left);
+        assert_eq!(files(bad_folder.path()).len(), 0, "{what} {path}");
+    }
+}
+
+#[tokio::test]
+async fn where_all_stores_fail_the_export_fails() {
+    let ((_a, a), (_b, b)) = (folder(), folder());
+    let fail = |what: &str, path: &str| {
+        if what == "finish" && path.ends_with(MANIFEST) {
+            Err(broken(path))
+        } else {
+            Ok(())
+        }
+    };
+    let stores = vec![hooked(&a, fail), hooked(&b, fail)];
+    let writer = ArchiveWriter::begin_in(stores, "prod").await.unwrap();
+    let sealed = writer.seal(&manifest("prod", Vec::new())).await;
+    assert!(matches!(sealed, Err(Error::Store { .. })), "{sealed:?}");
+    writer.discard().await.unwrap();
+    assert!(a.list("").await.unwrap().is_empty() && b.list("").await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_name_that_one_store_refuses_is_begun_in_none() {
+    let ((_a, a), (_b, b)) = (folder(), folder());
+    export(&b, "prod").await;
+    let begun = ArchiveWriter::begin_in(vec![a.clone(), b.clone()], "prod").await;
+    assert!(matches!(begun, Err(Error::Exists { .. })), "{begun:?}");
+    assert!(a.list("").await.unwrap().is_empty());
+    assert!(
+        !b.list("prod")
+            .await
+            .unwrap()
+            .contains(&UNFINISHED.to_owned())
+    );
+}
