@@ -1,5 +1,8 @@
 """Serves one milvus-lite database on 127.0.0.1 until stdin closes or SIGTERM comes.
 
+Should stdin close while the server is starting, it ends at once where the database is untouched, and else as soon as
+it can be closed.
+
 Arguments: `folder` (milvus-lite 3) or `file` (milvus-lite 2.5), and the database's path. One line of JSON
 goes to stdout: {"port": N}, or {"error": TEXT, "locked": BOOL}. All else goes to stderr.
 """
@@ -23,11 +26,34 @@ class Locked(Exception):
     """Another process holds the database."""
 
 
-def serve_folder(path):
+class Ending:
+    """Whether we are to end: set once stdin closes."""
+
+    def __init__(self):
+        self.event = threading.Event()
+        self.gate = threading.Lock()
+        self.touched = False
+
+    def watch_stdin(self):
+        while os.read(0, 4096):
+            pass
+        with self.gate:
+            self.event.set()
+            if not self.touched:
+                os._exit(0)
+
+    def touch(self):
+        """Says that the database is about to be opened, or made."""
+        with self.gate:
+            self.touched = True
+
+
+def serve_folder(path, ending):
     """Starts milvus-lite 3 in this process; gives its port, what tells that it died, and what stops it."""
     from milvus_lite.adapter.grpc.server import start_server_in_thread
     from milvus_lite.exceptions import DataDirLockedError
 
+    ending.touch()
     try:
         server, database, port = start_server_in_thread(path, "127.0.0.1", 0)
     except DataDirLockedError as reason:
@@ -40,10 +66,11 @@ def serve_folder(path):
     return port, lambda: False, stop
 
 
-def serve_file(path):
+def serve_file(path, ending):
     """Starts the C++ server of milvus-lite 2.5, which ends by itself once nobody holds its lock file."""
     import milvus_lite
 
+    ending.touch()
     programs = os.path.join(os.path.dirname(milvus_lite.__file__), "lib")
     # The name that pymilvus uses, so that the two keep off each other.
     lock_path = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.lock")
@@ -90,16 +117,15 @@ def serve_file(path):
     raise RuntimeError(f"the server ended with {child.returncode}")
 
 
-def patiently(serve, path):
+def patiently(serve, path, ending):
     """Starts the server, waiting a little for one that is just ending."""
     end = time.monotonic() + LOCK_PATIENCE
     while True:
         try:
-            return serve(path)
+            return serve(path, ending)
         except Locked:
-            if time.monotonic() > end:
+            if time.monotonic() > end or ending.event.wait(0.1):
                 raise
-            time.sleep(0.1)
 
 
 def main():
@@ -107,23 +133,20 @@ def main():
     # stdout is for the one line; whatever libraries print goes to the log.
     answer = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
+    ending = Ending()
+    threading.Thread(target=ending.watch_stdin, daemon=True).start()
     try:
-        port, died, stop = patiently({"folder": serve_folder, "file": serve_file}[kind], path)
+        port, died, stop = patiently({"folder": serve_folder, "file": serve_file}[kind], path, ending)
     except Exception as reason:
         print(json.dumps({"error": str(reason), "locked": isinstance(reason, Locked)}), file=answer, flush=True)
         raise
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-
-    def watch_stdin():
-        while os.read(0, 4096):
-            pass
-        ended.set()
-
-    threading.Thread(target=watch_stdin, daemon=True).start()
-    print(json.dumps({"port": port}), file=answer, flush=True)
-    answer.close()
-    while not ended.wait(0.2):
+    signal.signal(signal.SIGTERM, lambda *_: ending.event.set())
+    try:
+        print(json.dumps({"port": port}), file=answer, flush=True)
+        answer.close()
+    except BrokenPipeError:
+        ending.event.set()
+    while not ending.event.wait(0.2):
         if died():
             sys.exit("the server ended by itself")
     # Should stopping hang, this process still ends.

@@ -20,6 +20,9 @@ const LAUNCHER: &str = include_str!("launch.py");
 /// A large database replays its log before it answers.
 const START_DEADLINE: Duration = Duration::from_secs(300);
 
+/// How long a server that is not wanted any more may take to open its database, and close it again.
+const GIVE_UP_DEADLINE: Duration = Duration::from_secs(10);
+
 /// Longer than the launcher gives itself.
 const STOP_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -45,7 +48,7 @@ enum Answer {
 }
 
 impl Server {
-    /// Starts the server and waits until it answers.
+    /// Starts the server and waits until it answers. If that fails or is stopped, the server is gone.
     pub(super) async fn start(
         python: &Path,
         format: Format,
@@ -53,14 +56,10 @@ impl Server {
         ctx: &Context,
     ) -> Result<Server> {
         let name = database.display().to_string();
-        let fail = |reason: String| Error::Program {
-            doing: format!("serve {name} with milvus-lite"),
-            reason,
-        };
-        let failed_io = |reason: std::io::Error| fail(reason.to_string());
+        let failed_io = |reason: std::io::Error| cannot_serve(&name, reason.to_string());
         // It has no name, so nothing is left of it whatever ends us.
         let log = tempfile::tempfile().map_err(failed_io)?;
-        let mut process = Command::new(python)
+        let process = Command::new(python)
             // Isolated: the user's PYTHONPATH and the current folder are none of its business.
             .args(["-I", "-c", LAUNCHER])
             .arg(match format {
@@ -75,34 +74,61 @@ impl Server {
             .process_group(0)
             .spawn()
             .map_err(failed_io)?;
+        let mut server = Server {
+            process,
+            port: 0,
+            database: name,
+            log,
+        };
+        match server.answer(ctx).await {
+            Ok(port) => {
+                server.port = port;
+                Ok(server)
+            }
+            Err(error) => {
+                server.give_up().await;
+                Err(error)
+            }
+        }
+    }
 
+    /// Waits for the one line, which tells the port.
+    async fn answer(&mut self, ctx: &Context) -> Result<u16> {
+        let fail = |reason: String| cannot_serve(&self.database, reason);
         let mut line = String::new();
-        if let Some(stdout) = process.stdout.take() {
+        if let Some(stdout) = &mut self.process.stdout {
             let mut reader = BufReader::new(stdout);
             tokio::select! {
-                read = reader.read_line(&mut line) => { read.map_err(failed_io)?; }
+                read = reader.read_line(&mut line) => {
+                    read.map_err(|reason| fail(reason.to_string()))?;
+                }
                 () = tokio::time::sleep(START_DEADLINE) => {
-                    let tail = tail(&log);
+                    let tail = tail(&self.log);
                     return Err(fail(format!("no answer for {} s{tail}", START_DEADLINE.as_secs())));
                 }
                 () = ctx.cancel.cancelled() => {
-                    return Err(Error::Stopped(format!("milvus-lite was starting for {name}")));
+                    return Err(Error::Stopped(format!("milvus-lite was starting for {}", self.database)));
                 }
             }
         }
         match serde_json::from_str(&line) {
-            Ok(Answer::Ready { port }) => Ok(Server {
-                process,
-                port,
-                database: name,
-                log,
-            }),
+            Ok(Answer::Ready { port }) => Ok(port),
             Ok(Answer::Failed { locked: true, .. }) => Err(fail(
                 "another process serves it; stop that one, or name its address instead of the path"
                     .to_owned(),
             )),
             Ok(Answer::Failed { error, .. }) => Err(fail(error)),
-            Err(_) => Err(fail(format!("it ended at once{}", tail(&log)))),
+            Err(_) => Err(fail(format!("it ended at once{}", tail(&self.log)))),
+        }
+    }
+
+    /// Ends a server that has not answered: let end by itself, for a database that is being opened is best closed
+    /// again, and killed if that takes long. There is no more to do about it if even that fails.
+    async fn give_up(mut self) {
+        drop(self.process.stdin.take());
+        let ended = tokio::time::timeout(GIVE_UP_DEADLINE, self.process.wait()).await;
+        if ended.is_err() {
+            let _ = self.process.kill().await;
         }
     }
 
@@ -130,6 +156,13 @@ impl Server {
             doing: format!("close {} with milvus-lite", self.database),
             reason,
         })
+    }
+}
+
+fn cannot_serve(database: &str, reason: String) -> Error {
+    Error::Program {
+        doing: format!("serve {database} with milvus-lite"),
+        reason,
     }
 }
 
