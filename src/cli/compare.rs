@@ -102,7 +102,7 @@ async fn open(
     session: &Session,
 ) -> Result<Opened> {
     if let Some(named) = place::cluster_or_files(text, session)? {
-        let connected = place::connect(&named, connection, role, false, session).await?;
+        let connected = place::connect(&named, connection, role, session).await?;
         return Ok(Opened {
             side: Side::Cluster(Box::new(connected.cluster.clone())),
             name: connected.name.clone(),

@@ -98,7 +98,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let named = place::cluster(&arguments.from, session)?;
     let stores = stores(&arguments.to)?;
     let connection = &arguments.connection;
-    let source = place::connect(&named, connection, Role::From, false, session).await?;
+    let source = place::connect(&named, connection, Role::From, session).await?;
     let options = ExportOptions {
         name: match &arguments.name {
             Some(name) => name.clone(),

@@ -98,10 +98,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         place::cluster(&arguments.to, session)?,
     );
     let connection = &arguments.connection;
-    let source = place::connect(&from, connection, Role::From, false, session).await?;
-    // A dry run makes no database either.
-    let make = !arguments.dry_run;
-    let target = match place::connect(&to, connection, Role::To, make, session).await {
+    let source = place::connect(&from, connection, Role::From, session).await?;
+    let target = match place::target(&to, connection, arguments.dry_run, session).await {
         Ok(target) => target,
         Err(error) => return source.finish(Err(error)).await,
     };

@@ -30,9 +30,11 @@ pub struct Connected {
 }
 
 impl Connected {
-    /// Ends what was started for the cluster. The work's own error goes first.
+    /// Ends what was started for the cluster. The work's own error goes first, and a database that was made for it
+    /// and is still empty goes with it.
     pub async fn finish<T>(self, worked: Result<T>) -> Result<T> {
         let closed = match self.lite {
+            Some(lite) if worked.is_err() => lite.close_failed().await,
             Some(lite) => lite.close().await,
             None => Ok(()),
         };
@@ -95,16 +97,50 @@ fn itself(text: &str) -> Named {
     }
 }
 
-/// Connects to a cluster. A milvus-lite database that is not there is made where `make` says so.
+/// What happens where a milvus-lite database is to be opened and none is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// That is an error.
+    Refuse,
+    /// It is made.
+    Make,
+    /// An empty one takes its place until the end, somewhere else: for a dry run.
+    Rehearse,
+}
+
+/// Connects to a cluster that is there.
 pub async fn connect(
     named: &Named,
     connection: &ConnectionArguments,
     role: Role,
-    make: bool,
+    session: &Session,
+) -> Result<Connected> {
+    connect_or(named, connection, role, Absent::Refuse, session).await
+}
+
+/// Connects to the cluster that is written, or would be, were this no dry run.
+pub async fn target(
+    named: &Named,
+    connection: &ConnectionArguments,
+    dry_run: bool,
+    session: &Session,
+) -> Result<Connected> {
+    let absent = match dry_run {
+        true => Absent::Rehearse,
+        false => Absent::Make,
+    };
+    connect_or(named, connection, Role::To, absent, session).await
+}
+
+async fn connect_or(
+    named: &Named,
+    connection: &ConnectionArguments,
+    role: Role,
+    absent: Absent,
     session: &Session,
 ) -> Result<Connected> {
     if Lite::is_path(&named.address) {
-        return serve(Path::new(&named.address), make, session).await;
+        return serve(Path::new(&named.address), absent, session).await;
     }
     let address = Address::parse(&named.address)?;
     let own = address.credentials.is_some();
@@ -118,13 +154,13 @@ pub async fn connect(
     })
 }
 
-/// Serves a milvus-lite database, made first where `make` says so, and connects to it.
-pub async fn serve(path: &Path, make: bool, session: &Session) -> Result<Connected> {
+/// Serves a milvus-lite database, and connects to it.
+pub async fn serve(path: &Path, absent: Absent, session: &Session) -> Result<Connected> {
     let ctx = &session.ctx;
-    let lite = if make {
-        Lite::create(path, ctx).await?
-    } else {
-        Lite::open(path, ctx).await?
+    let lite = match absent {
+        Absent::Refuse => Lite::open(path, ctx).await?,
+        Absent::Make => Lite::create(path, ctx).await?,
+        Absent::Rehearse => Lite::rehearse(path, ctx).await?,
     };
     // It listens on this machine only, and knows no users.
     let connected = async {
@@ -144,7 +180,7 @@ pub async fn serve(path: &Path, make: bool, session: &Session) -> Result<Connect
         }),
         Err(error) => {
             // The first error says more than that of a server that did not stop.
-            let _ = lite.close().await;
+            let _ = lite.close_failed().await;
             Err(error)
         }
     }

@@ -21,8 +21,8 @@ use super::exit::Finish;
 use super::ls::index_text;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, ImportArguments, MaskArguments,
-    NamingArguments, PartArguments, RbacArguments, Role, ThinArguments, WorkArguments,
-    WritingArguments, selection, staged,
+    NamingArguments, PartArguments, RbacArguments, ThinArguments, WorkArguments, WritingArguments,
+    selection, staged,
 };
 use super::place::Connected;
 use super::show::type_text;
@@ -111,10 +111,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     }
     let named = place::cluster(&arguments.to, session)?;
     let archive = place::archive(&arguments.from, session).await?;
-    // A dry run makes no database either.
-    let make = !arguments.dry_run;
     let connection = &arguments.connection;
-    let target = place::connect(&named, connection, Role::To, make, session).await?;
+    let target = place::target(&named, connection, arguments.dry_run, session).await?;
     let name = target.name.clone();
     let worked = work(&archive, &target, &options, &arguments, session).await;
     let (report, compared) = target.finish(worked).await?;

@@ -56,6 +56,42 @@ pub(super) fn is_vacant(path: &Path) -> bool {
     }
 }
 
+/// Refuses a place for a new database whose folder is not there: it may be mistyped.
+pub(super) fn check_parent(path: &Path) -> Result<()> {
+    let folder = match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+        None => return Ok(()),
+    };
+    if folder.is_dir() {
+        return Ok(());
+    }
+    Err(Error::Missing {
+        uri: format!("folder {}", folder.display()),
+        hint: format!(
+            "make it first, so that {} can be made in it",
+            path.display()
+        ),
+    })
+}
+
+/// Whether this is what milvus-lite 3 makes of nothing: a folder without collections and databases.
+pub(super) fn is_unused(path: &Path) -> bool {
+    const MADE_AT_ONCE: [&str; 4] = ["LOCK", "collections", "databases", ".database-staging"];
+    let is_empty = |folder: &Path| {
+        folder
+            .read_dir()
+            .is_ok_and(|mut entries| entries.next().is_none())
+    };
+    path.read_dir().is_ok_and(|entries| {
+        entries.map_while(Result::ok).all(|entry| {
+            let path = entry.path();
+            MADE_AT_ONCE.iter().any(|name| entry.file_name() == *name)
+                && (path.is_file() || is_empty(&path))
+        })
+    })
+}
+
 fn is_lite_folder(path: &Path) -> bool {
     path.join("LOCK").is_file() && path.join("collections").is_dir()
 }
@@ -129,6 +165,34 @@ mod tests {
             assert!(matches!(format_of(path), Err(Error::Program { .. })));
             assert!(!is_vacant(path));
         }
+    }
+
+    #[test]
+    fn only_a_folder_without_collections_is_unused() {
+        let folder = folder();
+        let path = folder.path().join("new.db");
+        assert!(!is_unused(&path));
+        lite_folder_at(&path);
+        fs::create_dir(path.join("databases")).unwrap();
+        assert!(is_unused(&path));
+        for one in ["collections/docs", "databases/other", "notes"] {
+            fs::create_dir(path.join(one)).unwrap();
+            assert!(!is_unused(&path), "{one}");
+            fs::remove_dir(path.join(one)).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_new_database_needs_the_folder_that_holds_it() {
+        let folder = folder();
+        assert!(check_parent(Path::new("new.db")).is_ok());
+        assert!(check_parent(&folder.path().join("new.db")).is_ok());
+        let refused = check_parent(&folder.path().join("typo/new.db")).unwrap_err();
+        assert!(matches!(refused, Error::Missing { .. }));
+        assert!(
+            refused.to_string().contains("/typo is missing"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -293,6 +293,19 @@ fn a_missing_lite_database_is_missing_and_not_made() {
 }
 
 #[test]
+fn a_new_lite_database_is_not_made_in_a_folder_that_is_missing() {
+    let milvault = Milvault::new();
+    write_archive(&milvault.path().join("backups/first"));
+    for more in [&[][..], &["--dry-run"]] {
+        let restore = ["restore", "--from", "backups/first", "--to", "typo/new.db"];
+        let output = milvault.run(&[&restore, more].concat());
+        let line = failure(&output, 1);
+        assert!(line.contains("folder typo is missing"), "{line}");
+        assert!(!milvault.path().join("typo").exists());
+    }
+}
+
+#[test]
 fn an_empty_store_lists_nothing() {
     let milvault = Milvault::new();
     fs::create_dir(milvault.path().join("store")).unwrap();

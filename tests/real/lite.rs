@@ -94,6 +94,93 @@ async fn opening_what_is_not_there_makes_nothing() {
     assert!(!path.exists());
 }
 
+/// Whether a process has the path among its arguments.
+fn is_served(path: &Path) -> bool {
+    let path = path.to_str().unwrap().as_bytes();
+    let processes = std::fs::read_dir("/proc").unwrap();
+    processes.map_while(Result::ok).any(|process| {
+        let arguments = std::fs::read(process.path().join("cmdline"));
+        let mut arguments = arguments.unwrap_or_default();
+        arguments.push(0);
+        arguments.windows(path.len()).any(|part| part == path)
+    })
+}
+
+#[tokio::test]
+async fn a_stop_while_the_server_starts_leaves_neither_server_nor_database() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut wait = Duration::from_millis(100);
+    let mut stopped = 0;
+    for round in 0.. {
+        let path = folder.path().join(format!("stopped-{round}.db"));
+        let ctx = Context::silent();
+        let cancel = ctx.cancel.clone();
+        let stopping = tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            cancel.cancel();
+        });
+        let created = Lite::create(&path, &ctx).await;
+        stopping.abort();
+        match created {
+            // It has started before the stop.
+            Ok(lite) => {
+                lite.close_failed().await.unwrap();
+                break;
+            }
+            Err(error) => assert!(matches!(error, Error::Stopped(_)), "{error}"),
+        }
+        assert!(!is_served(&path), "after {wait:?}");
+        assert!(!path.exists(), "after {wait:?}");
+        stopped += 1;
+        wait = wait * 3 / 2;
+    }
+    assert!(stopped > 0);
+}
+
+#[tokio::test]
+async fn work_that_fails_takes_a_new_database_with_it_unless_something_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctx = Context::silent();
+    let path = folder.path().join("new.db");
+    let lite = Lite::create(&path, &ctx).await.unwrap();
+    assert!(path.exists());
+    lite.close_failed().await.unwrap();
+    assert!(!path.exists());
+
+    // The folder was there before.
+    std::fs::create_dir(&path).unwrap();
+    let lite = Lite::create(&path, &ctx).await.unwrap();
+    lite.close_failed().await.unwrap();
+    assert!(path.read_dir().unwrap().next().is_none());
+
+    let lite = Lite::create(&path, &ctx).await.unwrap();
+    fill(&lite, "every_type");
+    lite.close_failed().await.unwrap();
+    for _ in 0..2 {
+        let lite = Lite::open(&path, &ctx).await.unwrap();
+        assert_holds(&lite, "every_type");
+        lite.close_failed().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_takes_place_elsewhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let ctx = Context::silent();
+    let path = folder.path().join("new.db");
+    let lite = Lite::rehearse(&path, &ctx).await.unwrap();
+    fill(&lite, "every_type");
+    lite.close().await.unwrap();
+    assert!(!path.exists());
+
+    let lite = Lite::create(&path, &ctx).await.unwrap();
+    fill(&lite, "every_type");
+    lite.close().await.unwrap();
+    let lite = Lite::rehearse(&path, &ctx).await.unwrap();
+    assert_holds(&lite, "every_type");
+    lite.close().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_database_that_is_served_already_is_told() {
     let folder = tempfile::tempdir().unwrap();

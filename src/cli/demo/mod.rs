@@ -20,7 +20,7 @@ use milvault::restore::{IfExists, Mode, RestoreOptions, restore};
 use milvault::{Error, Result, columns, store};
 
 use super::exit::Finish;
-use super::place::{self, Connected};
+use super::place::{self, Absent, Connected};
 use super::{Session, units};
 
 use folder::Folder;
@@ -57,8 +57,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let mut steps = Steps::new(session.output);
 
     let start = Instant::now();
-    let source = place::serve(&folder.source(), true, session).await?;
-    let target = match place::serve(&folder.target(), true, session).await {
+    let source = place::serve(&folder.source(), Absent::Make, session).await?;
+    let target = match place::serve(&folder.target(), Absent::Make, session).await {
         Ok(target) => target,
         Err(error) => return source.finish(Err(error)).await,
     };
