@@ -1,6 +1,6 @@
 //! Which paths are milvus-lite databases, and of which kind.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::{Error, Result};
@@ -39,13 +39,14 @@ pub(super) fn format_of(path: &Path) -> Result<Format> {
         };
     }
     let mut start = [0; SQLITE_MAGIC.len()];
-    std::fs::File::open(path)
-        .and_then(|mut file| file.read_exact(&mut start))
-        .map_err(|reason| not_lite(path, &reason.to_string()))?;
-    if start != *SQLITE_MAGIC {
-        return Err(not_lite(path, "the file is no SQLite database"));
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut start));
+    match read {
+        Ok(()) if start == *SQLITE_MAGIC => Ok(Format::File),
+        Err(reason) if reason.kind() != ErrorKind::UnexpectedEof => {
+            Err(not_lite(path, &reason.to_string()))
+        }
+        _ => Err(not_lite(path, "the file is no milvus-lite database")),
     }
-    Ok(Format::File)
 }
 
 /// Whether a database can be made at `path`: nothing is there, or an empty folder.

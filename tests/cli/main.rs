@@ -306,6 +306,20 @@ fn a_new_lite_database_is_not_made_in_a_folder_that_is_missing() {
 }
 
 #[test]
+fn a_file_that_is_no_lite_database_is_told() {
+    let milvault = Milvault::new();
+    for content in ["", "notes", "notes that are longer than a header"] {
+        fs::write(milvault.path().join("notes.db"), content).unwrap();
+        let output = milvault.run(&["ls", "notes.db"]);
+        let line = failure(&output, 1);
+        assert!(
+            line.ends_with("the file is no milvus-lite database"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn an_empty_store_lists_nothing() {
     let milvault = Milvault::new();
     fs::create_dir(milvault.path().join("store")).unwrap();
