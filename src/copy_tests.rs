@@ -190,7 +190,10 @@ async fn a_copy_that_is_stopped_is_listed_as_unfinished() {
     assert!(matches!(stopped, Err(Error::Stopped(_))), "{stopped:?}");
     let listing = list(&to).await.unwrap();
     assert_eq!((listing.archives.len(), listing.unfinished.len()), (0, 1));
-    assert!(copied(&from, &to).await.unwrap().found >= 1);
+    // Whether the object came to its place in the end depends on how fast it was.
+    let copied = copied(&from, &to).await.unwrap();
+    assert_eq!(copied.sent + copied.found, copied.objects);
+    assert_eq!(list(&to).await.unwrap().archives.len(), 1);
 }
 
 #[tokio::test]
