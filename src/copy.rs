@@ -257,15 +257,21 @@ async fn seal(source: &Inventory, claim: &Claim) -> Result<()> {
         Err(Error::Missing { .. }) => None,
         Err(error) => return Err(error),
     };
-    for (path, bytes) in source.seal().into_iter().chain(summary) {
+    let objects = source.objects();
+    claim
+        .lock(objects.iter().map(|object| object.path.as_str()))
+        .await?;
+    let last: Vec<_> = source.seal().into_iter().chain(summary).collect();
+    for (path, bytes) in &last {
         let target = claim.path(path);
         match store::put(&**claim.store(), &target, bytes.clone(), Role::Part).await {
             // Of an earlier try, or of another copy of the same archive.
-            Err(Error::Exists { .. }) if claim.store().read(&target).await? == bytes => {}
+            Err(Error::Exists { .. }) if claim.store().read(&target).await? == *bytes => {}
             Err(Error::Exists { .. }) => return Err(claim.taken()),
             put => put?,
         }
     }
+    claim.lock(last.iter().map(|(path, _)| *path)).await?;
     claim.release().await;
     Ok(())
 }

@@ -14,6 +14,8 @@ const PYMILVUS_TO_EXPORT: f64 = 4.0;
 const RESTORE_TO_INSERT: f64 = 1.1;
 /// A restore by import takes at most so many times as long as a bare script.
 const IMPORT_TO_BULK: f64 = 1.2;
+/// An export to S3 takes at most so many times as long as one to a folder.
+const S3_TO_FOLDER: f64 = 1.15;
 /// The most memory of an export, in MiB.
 const PEAK_RSS_MIB: f64 = 512.0;
 
@@ -26,6 +28,7 @@ pub struct Figures {
     pub wire_bytes: u64,
     pub drain: Vec<Duration>,
     pub export: Vec<Cost>,
+    pub export_to_s3: Vec<Cost>,
     pub pymilvus: Vec<Cost>,
     pub verify: Vec<Cost>,
     pub archive_bytes: u64,
@@ -48,6 +51,7 @@ impl Figures {
         );
         self.line("drain", &self.drain, self.wire_bytes, None);
         self.costs("export", &self.export, self.wire_bytes);
+        self.costs("export to S3", &self.export_to_s3, self.wire_bytes);
         self.costs("pymilvus", &self.pymilvus, self.wire_bytes);
         self.costs("verify", &self.verify, self.archive_bytes);
         if let Some(insert) = self.insert {
@@ -99,6 +103,7 @@ impl Figures {
             "archive_bytes": self.archive_bytes,
             "drain_seconds": seconds(&self.drain),
             "export": costs(&self.export),
+            "export_to_s3": costs(&self.export_to_s3),
             "pymilvus": costs(&self.pymilvus),
             "verify": costs(&self.verify),
             "insert_seconds": self.insert.map(|time| round(time.as_secs_f64())),
@@ -114,7 +119,13 @@ impl Figures {
     fn marks(&self) -> Vec<Mark> {
         let (drain, export) = (best(&self.drain), best(&times(&self.export)));
         let pymilvus = best(&times(&self.pymilvus));
-        let rss = self.export.iter().map(|cost| cost.peak_rss).max();
+        let s3 = best(&times(&self.export_to_s3));
+        let rss = self
+            .export
+            .iter()
+            .chain(&self.export_to_s3)
+            .map(|cost| cost.peak_rss)
+            .max();
         let mut marks = Vec::new();
         if let Some((export, drain)) = export.zip(drain) {
             let is = export / drain;
@@ -123,6 +134,15 @@ impl Figures {
                 is,
                 wanted: format!("at most {EXPORT_TO_DRAIN}"),
                 met: is <= EXPORT_TO_DRAIN,
+            });
+        }
+        if let Some((s3, export)) = s3.zip(export) {
+            let is = s3 / export;
+            marks.push(Mark {
+                what: "export to S3 / export, time",
+                is,
+                wanted: format!("at most {S3_TO_FOLDER}"),
+                met: is <= S3_TO_FOLDER,
             });
         }
         if let Some((pymilvus, export)) = pymilvus.zip(export) {

@@ -44,6 +44,10 @@ struct Arguments {
     #[arg(long, value_enum)]
     without: Vec<Part>,
 
+    /// Export to a SeaweedFS of this machine, too
+    #[arg(long)]
+    s3: bool,
+
     /// A server that is running, and has the collections already
     #[arg(long, value_name = "HOST:PORT")]
     server: Option<String>,
@@ -149,6 +153,14 @@ async fn measure(address: &str, name: &str, arguments: &Arguments) -> Result<Fig
         figures
             .export
             .push(program::milvault(&[&export[..], &only].concat())?);
+        if arguments.s3 {
+            let bucket = format!("s3://{}", support::buckets::bucket(false).await);
+            let endpoint = support::buckets::endpoint();
+            let export = ["export", "--from", &server, "--to", &bucket];
+            let service = ["--s3-endpoint", &endpoint, "--s3-path-style"];
+            let exported = program::milvault(&[&export[..], &service, &only].concat())?;
+            figures.export_to_s3.push(exported);
+        }
         if !arguments.without.contains(&Part::Pymilvus) {
             let out = folder.path().join("baseline.parquet");
             figures
@@ -189,7 +201,11 @@ async fn bulk(
     copy.indexes.clear();
     let uri = format!("{store}/turn-{}", figures.export.len() - 1);
     let (parent, name) = milvault::store::split_archive(&uri)?;
-    let archive = Archive::open(milvault::store::open(&parent)?, &name).await?;
+    let archive = Archive::open(
+        milvault::store::open(&parent, &Default::default()).await?,
+        &name,
+    )
+    .await?;
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
     let (made, put) = (folder.path().join("made"), folder.path().join("put"));
     std::fs::create_dir(&made)?;
@@ -241,7 +257,11 @@ async fn write(
     copy.name.collection += "_copy";
     let uri = format!("{store}/turn-{}", figures.export.len() - 1);
     let (parent, name) = milvault::store::split_archive(&uri)?;
-    let archive = Archive::open(milvault::store::open(&parent)?, &name).await?;
+    let archive = Archive::open(
+        milvault::store::open(&parent, &Default::default()).await?,
+        &name,
+    )
+    .await?;
     let inserts = requests::inserts(&archive, &copy.name).await?;
     cluster.create_collection(&copy, &copy.properties).await?;
     let start = Instant::now();

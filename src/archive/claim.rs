@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::{StreamExt, TryStreamExt, stream};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 
@@ -10,6 +11,9 @@ use super::encoder::hex;
 use super::layout::{self, FORGOTTEN, MANIFEST, UNFINISHED};
 use crate::store::{self, Role, Store};
 use crate::{Error, Result};
+
+/// How many objects are locked at a time.
+const LOCKS_AT_ONCE: usize = 16;
 
 /// A name in a store that is ours as long as the marker there has our bytes.
 #[derive(Clone, Debug)]
@@ -142,6 +146,17 @@ impl Claim {
             Ok(_) | Err(Error::Missing { .. }) => Err(self.unfinished()),
             Err(error) => Err(error),
         }
+    }
+
+    /// Locks objects as the store was asked to. Not before all of them are there: what an export that failed leaves
+    /// could else not be removed for years.
+    pub(crate) async fn lock<'a>(&self, paths: impl IntoIterator<Item = &'a str>) -> Result<()> {
+        let paths: Vec<String> = paths.into_iter().map(|path| self.path(path)).collect();
+        stream::iter(&paths)
+            .map(|path| self.store.lock(path))
+            .buffer_unordered(LOCKS_AT_ONCE)
+            .try_collect()
+            .await
     }
 
     /// Ends the claim, because the archive is whole: readers go by the manifest, whether or not the marker can be

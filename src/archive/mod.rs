@@ -6,6 +6,7 @@ mod encoder;
 mod inventory;
 mod layout;
 mod list;
+mod locks;
 pub mod manifest;
 mod object;
 mod places;
@@ -24,6 +25,7 @@ pub use encoder::{DataFileEncoder, FileSummary};
 pub use inventory::{Inventory, Object};
 pub use layout::{CHECKSUM, DataFilePath, FORGOTTEN, MANIFEST, RBAC, SUMMARY, UNFINISHED};
 pub use list::{Listed, Listing, Survey, Unfinished, list, survey};
+pub use locks::Locks;
 pub use manifest::{
     CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, RbacFile,
     Selection, Source, Tool,

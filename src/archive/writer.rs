@@ -83,6 +83,7 @@ impl ArchiveWriter {
         let seal = async |claim: &Claim| {
             claim.check_ours().await?;
             let store = &**claim.store();
+            claim.lock(manifest.paths()).await?;
             for (path, bytes) in [(CHECKSUM, &checksum), (MANIFEST, &json)] {
                 let path = claim.path(path);
                 match store::put(store, &path, bytes.clone(), Role::Part).await {
@@ -92,7 +93,11 @@ impl ArchiveWriter {
             }
             // The archive is whole now, whether or not it has a summary.
             let path = claim.path(SUMMARY);
-            let _ = store::put(store, &path, summary.clone(), Role::Part).await;
+            let listed = store::put(store, &path, summary.clone(), Role::Part).await;
+            let summary = listed.is_ok().then_some(SUMMARY);
+            claim
+                .lock([CHECKSUM, MANIFEST].into_iter().chain(summary))
+                .await?;
             claim.release().await;
             Ok(())
         };

@@ -10,7 +10,7 @@ use milvault::readable::ReadAccess;
 use super::exit::Finish;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, NamingArguments, PartArguments, Role,
-    selection,
+    StoreArguments, selection,
 };
 use super::place::Connected;
 use super::{Session, output, place, units};
@@ -48,6 +48,8 @@ pub struct Arguments {
     temp_index: bool,
 
     #[command(flatten)]
+    stores: StoreArguments,
+    #[command(flatten)]
     connection: ConnectionArguments,
 }
 
@@ -79,9 +81,8 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         second_as_is: false,
         show: arguments.show,
     };
-    let connection = &arguments.connection;
-    let a = open(&arguments.a, connection, Role::From, session).await?;
-    let b = match open(&arguments.b, connection, Role::To, session).await {
+    let a = open(&arguments.a, &arguments, Role::From, session).await?;
+    let b = match open(&arguments.b, &arguments, Role::To, session).await {
         Ok(b) => b,
         Err(error) => return a.finish(Err(error)).await,
     };
@@ -95,21 +96,16 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     Ok(Finish::of(found.equal))
 }
 
-async fn open(
-    text: &str,
-    connection: &ConnectionArguments,
-    role: Role,
-    session: &Session,
-) -> Result<Opened> {
+async fn open(text: &str, arguments: &Arguments, role: Role, session: &Session) -> Result<Opened> {
     if let Some(named) = place::cluster_or_files(text, session)? {
-        let connected = place::connect(&named, connection, role, session).await?;
+        let connected = place::connect(&named, &arguments.connection, role, session).await?;
         return Ok(Opened {
             side: Side::Cluster(Box::new(connected.cluster.clone())),
             name: connected.name.clone(),
             connected: Some(connected),
         });
     }
-    let archive = place::archive(text, session).await?;
+    let archive = place::archive(text, &arguments.stores, session).await?;
     Ok(Opened {
         name: archive.uri(),
         side: Side::Archive(Box::new(archive)),

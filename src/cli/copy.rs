@@ -10,6 +10,7 @@ use milvault::store;
 use serde::Serialize;
 
 use super::exit::Finish;
+use super::options::{KeepArguments, StoreArguments};
 use super::{Session, place, units};
 
 const AFTER_HELP: &str = "\
@@ -35,6 +36,11 @@ pub struct Arguments {
     /// How many objects are copied at once
     #[arg(short, long, value_name = "N", default_value_t = 8, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=256))]
     jobs: usize,
+
+    #[command(flatten)]
+    keep: KeepArguments,
+    #[command(flatten)]
+    stores: StoreArguments,
 }
 
 /// What was copied to where.
@@ -51,8 +57,10 @@ struct Outcome<'a> {
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let (from, name) = place::archive_path(&arguments.archive)?;
-    let store = place::store(&arguments.store)?;
-    let opening = async { Inventory::open(store::open(&from)?, &name).await };
+    let options = arguments.stores.writing(&arguments.keep)?;
+    let store = place::store(&arguments.store, &options).await?;
+    let options = arguments.stores.options()?;
+    let opening = async { Inventory::open(store::open(&from, &options).await?, &name).await };
     let source = session
         .ctx
         .until_stopped("reading the manifest", opening)

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::exit::Finish;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, MaskArguments, PartArguments, Role,
-    ThinArguments, WorkArguments, selection, staged,
+    CollectionArguments, ConnectionArguments, FilterArgument, KeepArguments, MaskArguments,
+    PartArguments, Role, StoreArguments, ThinArguments, WorkArguments, selection, staged,
 };
 use super::place::Connected;
 use super::{Session, output, place, rbac, units};
@@ -63,6 +63,10 @@ pub struct Arguments {
     dry_run: bool,
 
     #[command(flatten)]
+    keep: KeepArguments,
+    #[command(flatten)]
+    stores: StoreArguments,
+    #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -96,7 +100,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let mask_key = arguments.masks.key()?;
     let named = place::cluster(&arguments.from, session)?;
-    let stores = stores(&arguments.to)?;
+    let stores = stores(&arguments).await?;
     let connection = &arguments.connection;
     let source = place::connect(&named, connection, Role::From, session).await?;
     let options = ExportOptions {
@@ -163,10 +167,12 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
 }
 
 /// Opens the stores, each of which must be another.
-fn stores(texts: &[String]) -> Result<Vec<Arc<dyn Store>>> {
+async fn stores(arguments: &Arguments) -> Result<Vec<Arc<dyn Store>>> {
+    let texts = &arguments.to;
+    let options = arguments.stores.writing(&arguments.keep)?;
     let mut stores: Vec<Arc<dyn Store>> = Vec::with_capacity(texts.len());
     for text in texts {
-        let store = place::store(text)?;
+        let store = place::store(text, &options).await?;
         if stores.iter().any(|other| other.uri() == store.uri()) {
             return Err(Error::Usage(format!("--to names {} twice", store.uri())));
         }

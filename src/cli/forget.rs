@@ -14,6 +14,7 @@ use milvault::{Error, Kind, Result};
 use serde::Serialize;
 
 use super::exit::Finish;
+use super::options::StoreArguments;
 use super::{Session, output, place, units};
 
 const AFTER_HELP: &str = "\
@@ -52,6 +53,9 @@ pub struct Arguments {
     /// Ask nothing
     #[arg(short, long)]
     yes: bool,
+
+    #[command(flatten)]
+    stores: StoreArguments,
 }
 
 #[derive(Args, Debug)]
@@ -117,7 +121,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let options = options(&arguments);
     let ctx = &session.ctx;
     let planning = async {
-        let store = place::existing_store(&arguments.store).await?;
+        let store = place::existing_store(&arguments.store, &arguments.stores).await?;
         let plan = plan(&store, &options).await?;
         Ok((store, plan))
     };

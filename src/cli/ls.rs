@@ -10,7 +10,8 @@ use serde::Serialize;
 
 use super::exit::Finish;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, PartArguments, Role, selection,
+    CollectionArguments, ConnectionArguments, FilterArgument, PartArguments, Role, StoreArguments,
+    selection,
 };
 use super::place::{Connected, Named};
 use super::{Session, output, place, units};
@@ -26,6 +27,8 @@ pub struct Arguments {
 
     #[command(flatten)]
     collections: CollectionArguments,
+    #[command(flatten)]
+    stores: StoreArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
 }
@@ -56,7 +59,7 @@ async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> 
         ));
     }
     let listing = async {
-        let store = place::existing_store(&arguments.place).await?;
+        let store = place::existing_store(&arguments.place, &arguments.stores).await?;
         Ok((store.uri(), archive::list(&store).await?))
     };
     let (uri, listing) = session.ctx.until_stopped("listing", listing).await?;

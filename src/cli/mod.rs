@@ -95,13 +95,18 @@ async fn dispatch(command: Command, session: &Session) -> Result<Finish> {
     }
 }
 
+/// These would print whole requests, with signatures and customers' keys in their headers.
+const DISCREET: &str = "aws_config=info,aws_runtime=info,aws_sdk_s3=info,aws_sdk_sts=info,aws_sigv4=info,\
+    aws_smithy_http_client=info,aws_smithy_runtime=info,aws_smithy_runtime_api=info,h2=info,hyper=info,hyper_util=info,\
+    rustls=info";
+
 /// Sends the library's traces to stderr: its own with `-v`, those of the libraries below it with `-vv`.
 fn trace(verbose: u8) {
     let filter = match verbose {
         0 => return,
-        1 => "milvault=debug",
-        2 => "milvault=trace,debug",
-        _ => "trace",
+        1 => "milvault=debug".to_owned(),
+        2 => format!("milvault=trace,debug,{DISCREET}"),
+        _ => format!("trace,{DISCREET}"),
     };
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use milvault::archive::{Archive, MANIFEST};
 use milvault::lite::Lite;
 use milvault::milvus::{Address, Cluster, ConnectOptions};
-use milvault::store::{self, Store};
+use milvault::store::{self, Store, StoreOptions};
 use milvault::{Error, Result};
 
 use super::Session;
-use super::options::{ConnectionArguments, Profile, Profiles, Role, is_name};
+use super::options::{ConnectionArguments, Profile, Profiles, Role, StoreArguments, is_name};
 
 /// Whether the text names a cluster by itself, without a profile.
 fn is_cluster(text: &str) -> bool {
@@ -187,9 +187,10 @@ pub async fn serve(path: &Path, absent: Absent, session: &Session) -> Result<Con
 }
 
 /// Opens the archive that `text` names.
-pub async fn archive(text: &str, session: &Session) -> Result<Archive> {
+pub async fn archive(text: &str, stores: &StoreArguments, session: &Session) -> Result<Archive> {
     let (place, name) = archive_path(text)?;
-    let opening = async { Archive::open(store::open(&place)?, &name).await };
+    let options = stores.options()?;
+    let opening = async { Archive::open(store::open(&place, &options).await?, &name).await };
     session
         .ctx
         .until_stopped("reading the manifest", opening)
@@ -203,14 +204,14 @@ pub fn archive_path(text: &str) -> Result<(String, String)> {
 }
 
 /// Opens the store that `text` names. Nothing says that it is there yet.
-pub fn store(text: &str) -> Result<Arc<dyn Store>> {
+pub async fn store(text: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     check_files(text, "a store")?;
-    store::open(text)
+    store::open(text, options).await
 }
 
 /// Opens a store that must be there, and must not be an archive.
-pub async fn existing_store(text: &str) -> Result<Arc<dyn Store>> {
-    let store = store(text)?;
+pub async fn existing_store(text: &str, stores: &StoreArguments) -> Result<Arc<dyn Store>> {
+    let store = store(text, &stores.options()?).await?;
     let held = store.list("").await?;
     if held.iter().any(|name| name == MANIFEST) {
         return Err(Error::Usage(format!(
@@ -231,7 +232,7 @@ pub async fn existing_store(text: &str) -> Result<Arc<dyn Store>> {
 fn check_files(text: &str, wanted: &str) -> Result<()> {
     if is_cluster(text) {
         return Err(Error::Usage(format!(
-            "{:?} is a cluster; {wanted} is wanted here: a folder's path",
+            "{:?} is a cluster; {wanted} is wanted here: a folder's path or s3://bucket/prefix",
             redacted(text)
         )));
     }
@@ -296,11 +297,11 @@ mod tests {
     #[test]
     fn an_address_without_a_scheme_is_not_taken_for_a_folder() {
         for text in ["localhost:19530", "root:secret@h:19530/db"] {
-            let message = store(text).unwrap_err().to_string();
+            let message = check_files(text, "a store").unwrap_err().to_string();
             assert!(message.contains("write http://"), "{message}");
             assert!(!message.contains("secret"), "{message}");
         }
-        assert!(store("backups/a:b").is_ok());
+        assert!(check_files("backups/a:b", "a store").is_ok());
     }
 
     #[test]
@@ -310,12 +311,8 @@ mod tests {
             "http://root:secret@h",
             "ftp://root:se/cret@h",
         ] {
-            for error in [
-                store(text).unwrap_err(),
-                check_files(text, "x").unwrap_err(),
-            ] {
-                assert!(!error.to_string().contains("cret"), "{error}");
-            }
+            let error = check_files(text, "x").unwrap_err();
+            assert!(!error.to_string().contains("cret"), "{error}");
         }
     }
 }

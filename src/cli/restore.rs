@@ -21,8 +21,8 @@ use super::exit::Finish;
 use super::ls::index_text;
 use super::options::{
     CollectionArguments, ConnectionArguments, FilterArgument, ImportArguments, MaskArguments,
-    NamingArguments, PartArguments, RbacArguments, ThinArguments, WorkArguments, WritingArguments,
-    selection, staged,
+    NamingArguments, PartArguments, RbacArguments, StoreArguments, ThinArguments, WorkArguments,
+    WritingArguments, selection, staged,
 };
 use super::place::Connected;
 use super::show::type_text;
@@ -77,6 +77,8 @@ pub struct Arguments {
     #[command(flatten)]
     rbac: RbacArguments,
     #[command(flatten)]
+    stores: StoreArguments,
+    #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -103,14 +105,14 @@ struct Restored<'a> {
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
-    let options = options(&arguments, session)?;
+    let options = options(&arguments, session).await?;
     if arguments.compare && arguments.writing.makes_new_keys() {
         return Err(Error::Usage(
             "--compare tells rows by their keys, and --auto-id regenerate makes new ones; leave one of them out".into(),
         ));
     }
     let named = place::cluster(&arguments.to, session)?;
-    let archive = place::archive(&arguments.from, session).await?;
+    let archive = place::archive(&arguments.from, &arguments.stores, session).await?;
     let connection = &arguments.connection;
     let target = place::target(&named, connection, arguments.dry_run, session).await?;
     let name = target.name.clone();
@@ -208,7 +210,7 @@ async fn compare_restored(
     compare(&archive, &cluster, &options, &session.ctx).await
 }
 
-fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOptions> {
+async fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOptions> {
     let naming: Naming = arguments.naming.naming()?;
     Ok(RestoreOptions {
         selection: staged(
@@ -225,7 +227,7 @@ fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOptions> {
         if_exists: arguments.writing.if_exists(),
         adapt: arguments.writing.adaptation()?,
         mode: arguments.importing.mode(),
-        import: arguments.importing.import()?,
+        import: arguments.importing.import(&arguments.stores).await?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
         rbac: arguments.rbac.options(&session.ctx)?,

@@ -9,16 +9,20 @@ use milvault::model::{DataType, Field, Rbac};
 use super::exit::Finish;
 use super::export::moment;
 use super::ls::index_text;
+use super::options::StoreArguments;
 use super::{Session, output, place, rbac, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The archive
     archive: String,
+
+    #[command(flatten)]
+    stores: StoreArguments,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
-    let archive = place::archive(&arguments.archive, session).await?;
+    let archive = place::archive(&arguments.archive, &arguments.stores, session).await?;
     let reading = archive.rbac();
     let rbac = session
         .ctx

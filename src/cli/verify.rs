@@ -3,11 +3,14 @@
 use std::time::Instant;
 
 use clap::Args;
-use milvault::Result;
+use milvault::archive::Locks;
 use milvault::archive::verify::{Finding, Report, verify};
+use milvault::store::LockMode;
+use milvault::{Error, Result};
 use serde::Serialize;
 
 use super::exit::Finish;
+use super::options::StoreArguments;
 use super::{Session, place, units};
 
 #[derive(Args, Debug)]
@@ -18,6 +21,9 @@ pub struct Arguments {
     /// How many files are read at once
     #[arg(short, long, value_name = "N", default_value_t = 4)]
     jobs: usize,
+
+    #[command(flatten)]
+    stores: StoreArguments,
 }
 
 /// What a verification has found.
@@ -29,12 +35,26 @@ struct Verified<'a> {
     good_rows: u64,
     problems: &'a [Finding],
     warnings: &'a [Finding],
+    /// Null where the store does not tell.
+    locks: Option<&'a Locks>,
 }
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
-    let archive = place::archive(&arguments.archive, session).await?;
+    let archive = place::archive(&arguments.archive, &arguments.stores, session).await?;
     let report = verify(&archive, &session.ctx, arguments.jobs).await?;
+    let asking = Locks::read(&archive);
+    let locks = match session.ctx.until_stopped("reading locks", asking).await {
+        Ok(locks) => Some(locks),
+        Err(error @ Error::Stopped(_)) => return Err(error),
+        Err(error) => {
+            session
+                .ctx
+                .monitor
+                .warn(&format!("not known whether it is locked: {error}"));
+            None
+        }
+    };
     let result = Verified {
         archive: archive.uri(),
         good: report.is_good(),
@@ -42,14 +62,16 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         good_rows: report.good_rows,
         problems: &report.problems,
         warnings: &report.warnings,
+        locks: locks.as_ref(),
     };
     session
         .output
-        .result(&result, || text(&result.archive, &report, start))?;
+        .result(&result, || text(&result, &report, start))?;
     Ok(Finish::of(report.is_good()))
 }
 
-fn text(archive: &str, report: &Report, start: Instant) -> String {
+fn text(result: &Verified, report: &Report, start: Instant) -> String {
+    let archive = &result.archive;
     let told =
         |what: &str, finding: &Finding| format!("{what}: {}: {}", finding.uri, finding.reason);
     let mut lines: Vec<String> = Vec::new();
@@ -69,5 +91,29 @@ fn text(archive: &str, report: &Report, start: Instant) -> String {
         let problems = units::count(report.problems.len() as u64, "problem");
         format!("{archive} is damaged: {problems}; {good} are good")
     });
+    lines.extend(result.locks.filter(|locks| locks.is_any()).map(locks_text));
     lines.join("\n")
+}
+
+/// How far the archive is kept from being removed, as a sentence.
+fn locks_text(locks: &Locks) -> String {
+    let of_all = |number| match number {
+        number if number == locks.objects => format!("all {}", units::count(number, "object")),
+        number => format!("only {number} of {}", units::count(locks.objects, "object")),
+    };
+    let mut parts = Vec::new();
+    if let (Some(mode), Some(until)) = (locks.mode, locks.until) {
+        let mode = match mode {
+            LockMode::Compliance => "compliance",
+            LockMode::Governance => "governance",
+        };
+        parts.push(format!(
+            "locked until {until} ({mode}): {}",
+            of_all(locks.locked)
+        ));
+    }
+    if locks.on_hold > 0 {
+        parts.push(format!("on legal hold: {}", of_all(locks.on_hold)));
+    }
+    parts.join("; ")
 }

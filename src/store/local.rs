@@ -86,7 +86,11 @@ impl Store for LocalStore {
         let (file, uri) = self.locate(path)?;
         blocking("read", uri, move || {
             let file = File::open(file)?;
-            let size = file.metadata()?.len();
+            let metadata = file.metadata()?;
+            if metadata.is_dir() {
+                return Err(ErrorKind::NotFound.into());
+            }
+            let size = metadata.len();
             if range.start > range.end || range.end > size {
                 let reason = format!("bytes {}..{} asked of {size}", range.start, range.end);
                 return Err(io::Error::new(ErrorKind::UnexpectedEof, reason));

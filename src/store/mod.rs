@@ -2,6 +2,8 @@
 
 mod local;
 mod open;
+mod options;
+mod s3;
 
 use std::any::Any;
 use std::fmt;
@@ -9,11 +11,16 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::Serialize;
 
 use crate::{Error, Result};
 
 pub use local::LocalStore;
 pub use open::{open, split_archive};
+pub use options::{
+    CustomerKey, KeepOptions, S3Credentials, S3Options, ServerEncryption, StoreOptions,
+};
+pub use s3::S3Store;
 
 /// A place that holds objects under slash-separated paths, such as a folder.
 ///
@@ -24,7 +31,7 @@ pub use open::{open, split_archive};
 ///   of several writers of one path exactly one succeeds;
 /// - a missing object is [`crate::Error::Missing`], everything else [`crate::Error::Store`];
 /// - paths are relative, use `/`, and hold no `..` and no empty part, else [`crate::Error::Usage`];
-/// - an object is never a folder as well: there is nothing below the path of an object.
+/// - what is below the path of an object is undefined: no object is put there.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug {
     /// The store's own address, without a trailing slash, as a user would type it.
@@ -43,7 +50,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn size(&self, path: &str) -> Result<u64>;
 
     /// The names directly below a path ("" is the store itself), sorted; folders end in `/`.
-    /// A path that does not exist has none.
+    /// A path that does not exist has none. A folder that has become empty may be named for a while.
     async fn list(&self, path: &str) -> Result<Vec<String>>;
 
     /// Removes an object; one that is not there is no error.
@@ -64,6 +71,12 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(false)
     }
 
+    /// Locks an object as [`KeepOptions`] ask for; nothing is done where they ask for nothing. An archive's objects are
+    /// locked once it is whole, so that the remains of one that failed can be removed.
+    async fn lock(&self, _path: &str) -> Result<()> {
+        Ok(())
+    }
+
     /// What keeps an object from being changed or removed.
     async fn protection(&self, _path: &str) -> Result<Protection> {
         Ok(Protection::default())
@@ -76,12 +89,12 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// What an object is to its archive; it tells a store how to keep it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A part of the archive: kept as long as it is, and locked where locks were asked for.
+    /// A part of the archive: kept as long as it is.
     Part,
     /// The same of one that holds secrets: where the store has rights of its own for each object, as a folder has,
     /// nobody but its owner may read it.
     Secret,
-    /// A mark that is removed again when the work is done: never locked.
+    /// A mark that is removed again when the work is done: kept plainly, and never locked.
     Mark,
 }
 
@@ -104,7 +117,8 @@ pub struct Lock {
 }
 
 /// How firmly an object is locked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LockMode {
     /// Nobody can remove it before its end, nor shorten the lock.
     Compliance,

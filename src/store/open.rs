@@ -4,12 +4,26 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::{LocalStore, Store};
+use super::{LocalStore, S3Store, Store, StoreOptions};
 use crate::{Error, Result};
 
-/// Opens the store that `uri` names: a folder's path or `file://` URL. Touches nothing yet.
-pub fn open(uri: &str) -> Result<Arc<dyn Store>> {
-    Ok(Arc::new(LocalStore::new(folder(uri)?)))
+/// Opens the store that `uri` names: a folder's path or `file://` URL, or `s3://BUCKET/PREFIX`. Touches nothing yet.
+///
+/// # Errors
+/// [`Error::Usage`] for an address that is none, and for options that a store of that kind does not have.
+pub async fn open(uri: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
+    if uri.starts_with("s3://") {
+        return Ok(Arc::new(S3Store::open(uri, options).await?));
+    }
+    let folder = folder(uri)?;
+    options.keep.refuse("a folder")?;
+    if options.customer_key.is_some() {
+        return Err(Error::Usage(
+            "a folder encrypts nothing (--sse-customer-key-file): leave the option out, or choose another store"
+                .to_owned(),
+        ));
+    }
+    Ok(Arc::new(LocalStore::new(folder)))
 }
 
 /// Splits the address of an archive into its store's and its name: `backups/prod` → (`backups`, `prod`).
@@ -62,12 +76,12 @@ fn folder(uri: &str) -> Result<String> {
             }
             decode(uri, path)
         }
-        "s3" | "az" | "gs" => Err(Error::Usage(format!(
-            "{uri}: this version of milvault knows folders only, no {scheme}:// stores; \
-             give a folder, and copy the archive with the provider's own tool"
+        "az" | "gs" => Err(Error::Usage(format!(
+            "{uri}: this version of milvault knows folders and s3:// only, no {scheme}:// stores; \
+             give one of those, and copy the archive with the provider's own tool"
         ))),
         _ => Err(Error::Usage(format!(
-            "{uri:?} is no store: {scheme}:// is unknown; give a folder's path or a file:// URL"
+            "{uri:?} is no store: {scheme}:// is unknown; give a folder's path, a file:// URL or s3://bucket/prefix"
         ))),
     }
 }
@@ -122,24 +136,48 @@ mod tests {
         }
     }
 
-    #[test]
-    fn clouds_are_refused_by_name() {
-        for uri in ["s3://bucket/prefix", "az://container", "gs://bucket"] {
-            let error = open(uri).unwrap_err();
-            assert!(matches!(error, Error::Usage(_)));
-            assert!(error.to_string().contains("folders only"), "{error}");
-        }
-        assert!(matches!(open("ftp://host/x"), Err(Error::Usage(_))));
-        assert!(matches!(open("file://host/x"), Err(Error::Usage(_))));
-        assert!(matches!(open(""), Err(Error::Usage(_))));
+    async fn opened(uri: &str) -> Result<String> {
+        let store = open(uri, &StoreOptions::default()).await?;
+        Ok(store.uri())
     }
 
-    #[test]
-    fn folders_and_file_urls_open() {
-        assert_eq!(open("backups/").unwrap().uri(), "backups");
-        assert_eq!(
-            open("file:///srv/my%20backups").unwrap().uri(),
-            "/srv/my backups"
-        );
+    #[tokio::test]
+    async fn unknown_stores_are_refused_by_name() {
+        for uri in ["az://container", "gs://bucket"] {
+            let error = opened(uri).await.unwrap_err();
+            assert!(matches!(error, Error::Usage(_)));
+            assert!(
+                error.to_string().contains("folders and s3:// only"),
+                "{error}"
+            );
+        }
+        for uri in ["ftp://host/x", "file://host/x", "s3://", ""] {
+            assert!(matches!(opened(uri).await, Err(Error::Usage(_))), "{uri}");
+        }
+    }
+
+    #[tokio::test]
+    async fn stores_open_without_being_touched() {
+        assert_eq!(opened("backups/").await.unwrap(), "backups");
+        let folder = opened("file:///srv/my%20backups").await.unwrap();
+        assert_eq!(folder, "/srv/my backups");
+        let mut options = StoreOptions::default();
+        options.s3.region = Some("eu-central-1".to_owned());
+        let store = open("s3://bucket/a b/", &options).await.unwrap();
+        assert_eq!(store.uri(), "s3://bucket/a b");
+    }
+
+    #[tokio::test]
+    async fn a_folder_takes_no_options_of_clouds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let mut options = StoreOptions::default();
+        options.keep.legal_hold = true;
+        assert!(matches!(open(path, &options).await, Err(Error::Usage(_))));
+        let options = StoreOptions {
+            customer_key: Some(crate::store::CustomerKey::new([7; 32])),
+            ..StoreOptions::default()
+        };
+        assert!(matches!(open(path, &options).await, Err(Error::Usage(_))));
     }
 }

@@ -130,7 +130,7 @@ fn usage_errors_end_with_2() {
         &["export", "--from", "http://h", "--to", "ftp://h/x"],
         &["export", "--from", "http://h", "--to", "http://h"],
         &["verify", "http://h"],
-        &["verify", "s3://bucket/archive"],
+        &["verify", "az://bucket/archive"],
         &["ls", "localhost:19530"],
         &["copy", "a"],
         &["copy", "http://h", "s"],
@@ -543,4 +543,54 @@ fn a_demo_leaves_foreign_folders_alone() {
     let output = milvault.run(&["demo", "--dir", "."]);
     assert!(failure(&output, 2).contains("--dir"));
     assert!(milvault.path().join("thesis.txt").exists());
+}
+
+#[test]
+fn options_that_a_store_does_not_have_are_refused_before_anything_is_written() {
+    let milvault = Milvault::new();
+    let export = ["export", "--from", "http://127.0.0.1:1", "--to"];
+    let lock = ["--object-lock", "compliance", "--retain", "7y"];
+    std::fs::write(milvault.path().join("key"), [7; 32]).unwrap();
+    for (option, named) in [
+        (&lock[..], "--object-lock"),
+        (&["--legal-hold"], "--legal-hold"),
+        (&["--sse", "s3"], "--sse"),
+        (&["--storage-class", "STANDARD_IA"], "--storage-class"),
+        (&["--tag", "a=b"], "--tag"),
+        (
+            &["--sse-customer-key-file", "key"],
+            "--sse-customer-key-file",
+        ),
+    ] {
+        let output = milvault.run(&[&export[..], &["folder"], option].concat());
+        assert!(failure(&output, 2).contains(named), "{}", stderr(&output));
+        assert!(!milvault.path().join("folder").exists());
+    }
+    for (options, wrong) in [
+        (&["--object-lock", "compliance"][..], "needs an end"),
+        (&["--storage-class", "GLACIER"], "GLACIER_IR"),
+        (&["--sse-kms-key", "k"], "--sse kms"),
+        (
+            &["--sse", "s3", "--sse-customer-key-file", "key"],
+            "exclude",
+        ),
+        (&["--s3-endpoint", "host:9000"], "--s3-endpoint"),
+        (&["--s3-ca-file", "key"], "no certificates"),
+        (&[], "--s3-region"),
+    ] {
+        let output = milvault.run(&[&export[..], &["s3://bucket/x"], options].concat());
+        assert!(failure(&output, 2).contains(wrong), "{}", stderr(&output));
+    }
+}
+
+#[test]
+fn without_credentials_the_ways_to_give_them_are_told() {
+    let milvault = Milvault::new();
+    let endpoint = format!("http://127.0.0.1:{}", closed_port());
+    let output = milvault.run(&["ls", "s3://bucket/x", "--s3-endpoint", &endpoint]);
+    let line = failure(&output, 1);
+    assert!(
+        line.contains("AWS_ACCESS_KEY_ID") && line.contains("--s3-profile"),
+        "{line}"
+    );
 }

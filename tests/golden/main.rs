@@ -14,7 +14,7 @@ use arrow_array::{Array, RecordBatch};
 use futures::TryStreamExt;
 use milvault::archive::{Archive, CollectionEntry, Damage, Mode, verify};
 use milvault::progress::Context;
-use milvault::store;
+use milvault::store::{self, StoreOptions};
 
 /// Name, rows, and the digest of all rows of a collection.
 type Known = (&'static str, u64, &'static str);
@@ -50,7 +50,9 @@ fn fixtures() -> PathBuf {
 }
 
 async fn open_in(folder: &Path, name: &str) -> Archive {
-    let store = store::open(folder.to_str().unwrap()).unwrap();
+    let store = store::open(folder.to_str().unwrap(), &StoreOptions::default())
+        .await
+        .unwrap();
     Archive::open(store, name).await.unwrap()
 }
 
@@ -87,7 +89,9 @@ fn texts(rows: &RecordBatch, field: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_list_has_every_golden_archive() {
-    let store = store::open(fixtures().to_str().unwrap()).unwrap();
+    let store = store::open(fixtures().to_str().unwrap(), &StoreOptions::default())
+        .await
+        .unwrap();
     let listing = milvault::archive::list(&Arc::clone(&store)).await.unwrap();
     assert!(listing.unreadable.is_empty(), "{:?}", listing.unreadable);
     let mut found: Vec<String> = listing.archives.into_iter().map(|one| one.name).collect();

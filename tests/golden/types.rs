@@ -27,7 +27,7 @@ use milvault::model::{
     Collection, CollectionName, ConsistencyLevel, DataType, Field, Index, Key, Load,
 };
 use milvault::progress::Context;
-use milvault::store;
+use milvault::store::{self, StoreOptions};
 
 const NAME: &str = "milvus-3.0-types";
 const COLLECTION: &str = "newer_types";
@@ -319,7 +319,9 @@ fn collection() -> Collection {
 
 /// Makes the archive in a folder.
 async fn make(folder: &Path) {
-    let store = store::open(folder.to_str().unwrap()).unwrap();
+    let store = store::open(folder.to_str().unwrap(), &StoreOptions::default())
+        .await
+        .unwrap();
     let writer = ArchiveWriter::begin(store, NAME).await.unwrap();
     let rows = rows();
     let path = DataFilePath {
@@ -374,7 +376,9 @@ fn fixtures() -> PathBuf {
 
 #[tokio::test]
 async fn the_archive_of_newer_types_holds_what_it_held() {
-    let store = store::open(fixtures().to_str().unwrap()).unwrap();
+    let store = store::open(fixtures().to_str().unwrap(), &StoreOptions::default())
+        .await
+        .unwrap();
     let archive = Archive::open(store, NAME).await.unwrap();
     let entry = &archive.manifest().collections[0];
     assert_eq!(entry.schema, collection());

@@ -21,6 +21,7 @@ mod parquet;
 mod rbac;
 mod refusals;
 mod round_trips;
+mod s3;
 mod scenarios;
 mod security;
 mod selection;

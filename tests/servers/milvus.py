@@ -5,14 +5,13 @@ Several run side by side: every port is chosen here, including those of the embe
 
 import lzma
 import os
-import pathlib
 import re
 import shutil
-import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
 
+import certificates
 import process
 import venvs
 
@@ -35,17 +34,17 @@ def start(version, folder, log, auth=False, tls=None, storage=None):
     package = installed(version)
     binaries = unpacked(version, package)
     folder.mkdir(parents=True, exist_ok=True)
-    certificates = make_certificates(folder) if tls else None
+    made = certificates.make(folder) if tls else None
     # Two that start at once could pick the same ports.
     with venvs.Locked("milvus-start"):
         for _ in range(3):
-            child, port = attempt(folder, log, package, binaries, auth, tls, certificates, storage)
+            child, port = attempt(folder, log, package, binaries, auth, tls, made, storage)
             if child:
                 return child, port
     raise RuntimeError(f"Milvus {version} did not start:\n{process.tail(log)}")
 
 
-def attempt(folder, log, package, binaries, auth, tls, certificates, storage):
+def attempt(folder, log, package, binaries, auth, tls, made, storage):
     proxy, internal, metrics, http, client, peer, *roles = process.free_ports(6 + len(ROLES))
     configs = folder / "configs"
     configs.mkdir(exist_ok=True)
@@ -105,9 +104,9 @@ def attempt(folder, log, package, binaries, auth, tls, certificates, storage):
         }
     if tls:
         settings["COMMON_SECURITY_TLSMODE"] = tls
-        settings["TLS_SERVERPEMPATH"] = certificates / "server.pem"
-        settings["TLS_SERVERKEYPATH"] = certificates / "server.key"
-        settings["TLS_CAPEMPATH"] = certificates / "ca.pem"
+        settings["TLS_SERVERPEMPATH"] = made / "server.pem"
+        settings["TLS_SERVERKEYPATH"] = made / "server.key"
+        settings["TLS_CAPEMPATH"] = made / "ca.pem"
         # With TLS, gRPC does not share its port with the REST interface.
         settings["PROXY_HTTP_PORT"] = http
     env = {**os.environ, **{name: str(value) for name, value in settings.items()}}
@@ -145,24 +144,3 @@ def unpacked(version, package):
                 target.chmod(0o755)
             (folder / ".complete").touch()
     return folder
-
-
-def make_certificates(folder):
-    """A CA, and certificates of a server named localhost and of a client, in `folder/certificates`."""
-    made = folder / "certificates"
-    made.mkdir(exist_ok=True)
-
-    def openssl(*words):
-        subprocess.run(["openssl", *words], cwd=made, check=True, capture_output=True)
-
-    openssl(*"req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=milvault-test-ca".split(),
-            *"-keyout ca.key -out ca.pem".split(), "-addext", "keyUsage=critical,keyCertSign")  # fmt: skip
-    (made / "extensions").write_text(
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n"
-        "extendedKeyUsage=serverAuth,clientAuth\n"
-    )
-    for name in ("server", "client"):
-        openssl(*f"req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout {name}.key -out {name}.csr".split())
-        openssl(*f"x509 -req -days 3650 -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial".split(),
-                *f"-extfile extensions -out {name}.pem".split())  # fmt: skip
-    return pathlib.Path(made)

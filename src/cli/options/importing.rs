@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use milvault::restore::{ImportOptions, ImportStore, Mode};
 use milvault::{Error, Result};
 
+use super::StoreArguments;
 use super::connection::seconds;
 use crate::cli::place;
 
@@ -54,7 +55,7 @@ impl ImportArguments {
     }
 
     /// What bulk import needs, if it is given.
-    pub fn import(&self) -> Result<Option<ImportOptions>> {
+    pub async fn import(&self, stores: &StoreArguments) -> Result<Option<ImportOptions>> {
         let store = match (&self.import_store, self.mode) {
             (Some(store), _) => store,
             (None, How::Import) => {
@@ -71,7 +72,7 @@ impl ImportArguments {
                     .to_owned(),
             ));
         }
-        let opened = place::store(store)?;
+        let opened = place::store(store, &stores.options()?).await?;
         let folder = opened.uri();
         // A folder that we would make is none that Milvus reads.
         if !folder.contains("://") && !Path::new(&folder).is_dir() {

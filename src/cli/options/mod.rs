@@ -8,6 +8,7 @@ mod naming;
 mod profile;
 mod rbac;
 mod selection;
+mod store;
 mod work;
 mod writing;
 
@@ -21,5 +22,6 @@ pub use rbac::RbacArguments;
 pub use selection::{
     CollectionArguments, FilterArgument, PartArguments, ThinArguments, selection, staged,
 };
+pub use store::{KeepArguments, StoreArguments};
 pub use work::WorkArguments;
 pub use writing::WritingArguments;

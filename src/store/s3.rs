@@ -1,0 +1,304 @@
+//! S3 and its like as a store.
+
+mod connect;
+mod copy;
+mod failure;
+mod keep;
+mod parts;
+mod read;
+mod remove;
+mod signing;
+mod writer;
+
+use std::any::Any;
+use std::fmt;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_s3::Client;
+use bytes::Bytes;
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::sync::OnceCell;
+
+use super::{
+    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions,
+    check_path,
+};
+use crate::{Error, Result};
+use failure::Deed;
+use parts::Budget;
+use writer::S3Writer;
+
+/// Gives a request the customer's key, where there is one.
+macro_rules! with_customer_key {
+    ($store:expr, $request:expr) => {{
+        let key = $store.customer_key.as_deref();
+        $request
+            .set_sse_customer_algorithm(key.map(|_| "AES256".to_owned()))
+            .set_sse_customer_key(key.map(|key| key.base64.clone()))
+            .set_sse_customer_key_md5(key.map(|key| key.md5.clone()))
+    }};
+}
+use with_customer_key;
+
+/// A bucket, or what is below a prefix in it.
+///
+/// Objects are created with `If-None-Match: *`, so that of several writers one succeeds, and with a SHA-256 that the
+/// service checks. Each carries its writer's mark in its metadata: where the answer to a write was lost and the write
+/// sent again, the refusal of the second is told by it from that of another's object.
+#[derive(Clone)]
+pub struct S3Store {
+    client: Client,
+    bucket: Arc<str>,
+    /// Empty, or ends in a slash.
+    prefix: Arc<str>,
+    options: Arc<S3Options>,
+    keep: Arc<KeepOptions>,
+    customer_key: Option<Arc<SentKey>>,
+    budget: Budget,
+    known: Arc<Known>,
+}
+
+/// What has been found out about the service, once.
+#[derive(Default)]
+struct Known {
+    /// The bucket can do what is asked of it.
+    fit: OnceCell<()>,
+    /// Names are given once only.
+    conditional: OnceCell<()>,
+    /// Set where the bucket has no locks.
+    no_locks: OnceCell<()>,
+    /// Whether the bucket keeps versions.
+    versions: OnceCell<bool>,
+}
+
+/// A customer's key as it is sent.
+struct SentKey {
+    base64: String,
+    md5: String,
+}
+
+impl SentKey {
+    fn new(key: &CustomerKey) -> SentKey {
+        use base64::Engine;
+        use base64::engine::general_purpose::STANDARD;
+        use md5::{Digest, Md5};
+
+        SentKey {
+            base64: STANDARD.encode(key.bytes()),
+            md5: STANDARD.encode(Md5::digest(key.bytes())),
+        }
+    }
+}
+
+/// Neither the client, which knows the credentials, nor the customer's key.
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Store")
+            .field("uri", &self.uri())
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3Store {
+    /// The store at `s3://BUCKET[/PREFIX]`. The bucket is not touched yet.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] for an address that is none, and for options that S3 does not have.
+    pub async fn open(uri: &str, options: &StoreOptions) -> Result<S3Store> {
+        let (bucket, prefix) = place(uri)?;
+        keep::check(options)?;
+        Ok(S3Store {
+            client: connect::connect(&options.s3).await?,
+            bucket: bucket.into(),
+            prefix: prefix.into(),
+            options: Arc::new(options.s3.clone()),
+            keep: Arc::new(options.keep.clone()),
+            customer_key: options
+                .customer_key
+                .as_ref()
+                .map(|key| Arc::new(SentKey::new(key))),
+            budget: Budget::new(),
+            known: Arc::default(),
+        })
+    }
+
+    /// The key of an object, and the address by which errors name it.
+    fn locate(&self, path: &str) -> Result<(String, String)> {
+        check_path(path)?;
+        Ok((format!("{}{path}", self.prefix), self.uri_of(path)))
+    }
+
+    /// The prefix of all that is below a path, and its address.
+    fn locate_below(&self, path: &str) -> Result<(String, String)> {
+        if path.is_empty() {
+            return Ok((self.prefix.to_string(), self.uri()));
+        }
+        let (key, uri) = self.locate(path)?;
+        Ok((format!("{key}/"), uri))
+    }
+
+    fn uri_of(&self, path: &str) -> String {
+        format!("s3://{}/{}{path}", self.bucket, self.prefix)
+    }
+
+    /// What makes a write fail where the name is taken.
+    fn if_none(&self) -> Option<String> {
+        (!self.options.no_conditional_writes).then(|| "*".to_owned())
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    fn uri(&self) -> String {
+        self.uri_of("").trim_end_matches('/').to_owned()
+    }
+
+    async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
+        let (key, uri) = self.locate(path)?;
+        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        Ok(Box::new(S3Writer::new(
+            self.clone(),
+            key,
+            uri,
+            role,
+            mark()?,
+        )))
+    }
+
+    async fn read(&self, path: &str) -> Result<Bytes> {
+        let (key, uri) = self.locate(path)?;
+        self.get(&key, &uri, None).await
+    }
+
+    async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
+        let (key, uri) = self.locate(path)?;
+        self.get_range(&key, &uri, range).await
+    }
+
+    async fn size(&self, path: &str) -> Result<u64> {
+        let (key, uri) = self.locate(path)?;
+        let head = self.head(&key, &uri).await?;
+        let size = head.content_length.and_then(|size| size.try_into().ok());
+        size.ok_or_else(|| {
+            let deed = Deed {
+                doing: "read",
+                uri: &uri,
+                right: "s3:GetObject",
+            };
+            deed.because(io::Error::other("the service does not tell its size"))
+        })
+    }
+
+    async fn list(&self, path: &str) -> Result<Vec<String>> {
+        let (prefix, uri) = self.locate_below(path)?;
+        self.names(&prefix, &uri).await
+    }
+
+    async fn remove(&self, path: &str) -> Result<()> {
+        let (key, uri) = self.locate(path)?;
+        self.remove_object(&key, &uri).await
+    }
+
+    async fn remove_all(&self, path: &str) -> Result<()> {
+        let (prefix, uri) = self.locate_below(path)?;
+        if !path.is_empty() {
+            self.remove(path).await?;
+        }
+        self.remove_below(&prefix, &uri).await
+    }
+
+    async fn copy_within(
+        &self,
+        source: &dyn Store,
+        from: &str,
+        path: &str,
+        role: Role,
+    ) -> Result<bool> {
+        let Some(source) = source.as_any().downcast_ref::<S3Store>() else {
+            return Ok(false);
+        };
+        let (key, uri) = self.locate(path)?;
+        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.copy_from(source, from, &key, &uri, role).await
+    }
+
+    async fn lock(&self, path: &str) -> Result<()> {
+        let (key, uri) = self.locate(path)?;
+        self.lock_object(&key, &uri).await
+    }
+
+    async fn protection(&self, path: &str) -> Result<Protection> {
+        let (key, uri) = self.locate(path)?;
+        self.protection_of(&key, &uri).await
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The bucket and the prefix, which is empty or ends in a slash.
+fn place(uri: &str) -> Result<(String, String)> {
+    let wrong = |why: &str| {
+        Error::Usage(format!(
+            "{uri:?} is no store: {why}; write s3://bucket/prefix"
+        ))
+    };
+    let rest = uri
+        .strip_prefix("s3://")
+        .ok_or_else(|| wrong("it does not begin with s3://"))?;
+    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    if bucket.is_empty() {
+        return Err(wrong("it names no bucket"));
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+    if !bucket.bytes().all(plain) {
+        return Err(wrong(
+            "a bucket's name has letters, digits, dashes and dots",
+        ));
+    }
+    let prefix = prefix.trim_end_matches('/');
+    if prefix.is_empty() {
+        return Ok((bucket.to_owned(), String::new()));
+    }
+    check_path(prefix)?;
+    Ok((bucket.to_owned(), format!("{prefix}/")))
+}
+
+/// A name that no other writer has.
+fn mark() -> Result<String> {
+    let mut id = [0; 16];
+    SystemRandom::new()
+        .fill(&mut id)
+        .map_err(|_| Error::Program {
+            doing: "begin an object".to_owned(),
+            reason: "the system gives no random numbers".to_owned(),
+        })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_bucket_and_a_prefix() {
+        let pair = |bucket: &str, prefix: &str| (bucket.to_owned(), prefix.to_owned());
+        assert_eq!(place("s3://b").unwrap(), pair("b", ""));
+        assert_eq!(place("s3://b/").unwrap(), pair("b", ""));
+        assert_eq!(place("s3://b-1.x/a/ü %/").unwrap(), pair("b-1.x", "a/ü %/"));
+        for uri in [
+            "s3://",
+            "s3:///a",
+            "s3://b/a/../c",
+            "s3://b//a",
+            "s3://k:s@b/x",
+        ] {
+            assert!(matches!(place(uri), Err(Error::Usage(_))), "{uri}");
+        }
+    }
+}

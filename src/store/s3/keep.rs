@@ -1,0 +1,256 @@
+//! How objects are kept: class, tags, encryption, locks.
+
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::primitives::DateTime;
+use aws_sdk_s3::types::{
+    ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockRetention,
+    ObjectLockRetentionMode, ServerSideEncryption, StorageClass,
+};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::S3Store;
+use super::failure::{self, Deed};
+use crate::store::{Lock, LockMode, Protection, Role, ServerEncryption, StoreOptions};
+use crate::{Error, Result};
+
+/// How many tags an object may have.
+const TAGS: usize = 10;
+
+/// Classes whose objects must be thawed for hours before they can be read.
+const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+/// How an object is kept, in the SDK's words.
+pub(super) struct Kept {
+    pub class: Option<StorageClass>,
+    pub tags: Option<String>,
+    pub encryption: Option<ServerSideEncryption>,
+    pub kms_key: Option<String>,
+}
+
+/// Refuses options that make no sense.
+pub(super) fn check(options: &StoreOptions) -> Result<()> {
+    let keep = &options.keep;
+    let refusal = if options.customer_key.is_some() && keep.encryption.is_some() {
+        "--sse and --sse-customer-key-file exclude each other: one key encrypts an object"
+            .to_owned()
+    } else if keep.tags.len() > TAGS {
+        format!("S3 objects have at most {TAGS} tags: leave out some --tag")
+    } else if let Some(class) = keep.class.as_deref().filter(|class| FROZEN.contains(class)) {
+        format!(
+            "objects of the storage class {class} cannot be read for hours: use GLACIER_IR, or let a rule of the \
+             bucket move old archives"
+        )
+    } else if keep
+        .lock
+        .as_ref()
+        .is_some_and(|lock| lock.until <= jiff::Timestamp::now())
+    {
+        "the object lock would end in the past: give a later --retain-until".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::Usage(refusal))
+}
+
+impl S3Store {
+    /// How an object of a role is kept.
+    pub(super) fn kept(&self, role: Role) -> Kept {
+        let keep = &self.keep;
+        let (encryption, kms_key) = match &keep.encryption {
+            None => (None, None),
+            Some(ServerEncryption::Service) => (Some(ServerSideEncryption::Aes256), None),
+            Some(ServerEncryption::Kms(key)) => (Some(ServerSideEncryption::AwsKms), key.clone()),
+        };
+        // Cheap classes charge for months, whenever an object is removed.
+        let lasting = role != Role::Mark;
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let tags: Vec<String> = keep
+            .tags
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
+        Kept {
+            class: keep
+                .class
+                .as_deref()
+                .filter(|_| lasting)
+                .map(StorageClass::from),
+            tags: (lasting && !tags.is_empty()).then(|| tags.join("&")),
+            encryption,
+            kms_key,
+        }
+    }
+
+    /// Whether the bucket can do what is asked of it: found out before anything is written.
+    pub(super) async fn check_fit(&self) -> Result<()> {
+        if self.keep.lock.is_none() && !self.keep.legal_hold {
+            return Ok(());
+        }
+        let request = self.client.get_object_lock_configuration();
+        let asked = request.bucket(&*self.bucket).send().await;
+        let enabled = match &asked {
+            Ok(answer) => answer.object_lock_configuration().is_some_and(|found| {
+                found.object_lock_enabled() == Some(&ObjectLockEnabled::Enabled)
+            }),
+            Err(error) if failure::is_missing(error) || failure::is_unknown(error) => false,
+            Err(error) => {
+                let deed = Deed {
+                    doing: "lock objects in",
+                    uri: &self.uri_of(""),
+                    right: "s3:GetBucketObjectLockConfiguration",
+                };
+                return Err(deed.failed(error));
+            }
+        };
+        if enabled {
+            return Ok(());
+        }
+        Err(Error::Usage(format!(
+            "the bucket {} has no Object Lock, which --object-lock and --legal-hold need: turn it on, or name another \
+             bucket",
+            self.bucket
+        )))
+    }
+
+    /// Locks an object as it was asked for.
+    pub(super) async fn lock_object(&self, key: &str, uri: &str) -> Result<()> {
+        let deed = |right| Deed {
+            doing: "lock",
+            uri,
+            right,
+        };
+        if let Some(lock) = &self.keep.lock {
+            let retention = ObjectLockRetention::builder()
+                .mode(match lock.mode {
+                    LockMode::Compliance => ObjectLockRetentionMode::Compliance,
+                    LockMode::Governance => ObjectLockRetentionMode::Governance,
+                })
+                .retain_until_date(DateTime::from_secs(lock.until.as_second()))
+                .build();
+            let request = self.client.put_object_retention().retention(retention);
+            let sent = request.bucket(&*self.bucket).key(key).send().await;
+            sent.map_err(|error| deed("s3:PutObjectRetention").failed(&error))?;
+        }
+        if self.keep.legal_hold {
+            let hold = ObjectLockLegalHold::builder()
+                .status(ObjectLockLegalHoldStatus::On)
+                .build();
+            let request = self.client.put_object_legal_hold().legal_hold(hold);
+            let sent = request.bucket(&*self.bucket).key(key).send().await;
+            sent.map_err(|error| deed("s3:PutObjectLegalHold").failed(&error))?;
+        }
+        Ok(())
+    }
+
+    /// What keeps an object. Asked for by name, because the headers of the object leave it out where a right is
+    /// missing.
+    pub(super) async fn protection_of(&self, key: &str, uri: &str) -> Result<Protection> {
+        if self.known.no_locks.initialized() {
+            return Ok(Protection::default());
+        }
+        let deed = |right| Deed {
+            doing: "read the lock of",
+            uri,
+            right,
+        };
+        let retention = self.client.get_object_retention();
+        let retention = retention.bucket(&*self.bucket).key(key).send();
+        let hold = self.client.get_object_legal_hold();
+        let hold = hold.bucket(&*self.bucket).key(key).send();
+        let (retention, hold) = tokio::join!(retention, hold);
+        let retention = match retention {
+            Ok(answer) => answer.retention,
+            Err(error) if bucket_without_locks(&error) => {
+                // Only the first finds it out.
+                let _ = self.known.no_locks.set(());
+                return Ok(Protection::default());
+            }
+            Err(error) if is_no_object(&error) => {
+                return Err(Error::Missing {
+                    uri: uri.to_owned(),
+                    hint: String::new(),
+                });
+            }
+            // Services have several codes for an object without a lock.
+            Err(error) if failure::is_missing(&error) => None,
+            Err(error) => return Err(deed("s3:GetObjectRetention").failed(&error)),
+        };
+        let hold = match hold {
+            Ok(answer) => answer.legal_hold,
+            Err(error) if failure::is_missing(&error) || bucket_without_locks(&error) => None,
+            Err(error) => return Err(deed("s3:GetObjectLegalHold").failed(&error)),
+        };
+        Ok(Protection {
+            lock: retention.and_then(|retention| lock(&retention)),
+            legal_hold: hold
+                .is_some_and(|hold| hold.status() == Some(&ObjectLockLegalHoldStatus::On)),
+        })
+    }
+}
+
+fn lock(retention: &ObjectLockRetention) -> Option<Lock> {
+    let until = jiff::Timestamp::from_second(retention.retain_until_date()?.secs()).ok()?;
+    let mode = match retention.mode()? {
+        ObjectLockRetentionMode::Compliance => LockMode::Compliance,
+        _ => LockMode::Governance,
+    };
+    Some(Lock { mode, until })
+}
+
+fn is_no_object<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    failure::answer(error).is_some_and(|answer| answer.code == "NoSuchKey")
+}
+
+/// AWS says "Bucket is missing Object Lock Configuration" under the code of all bad requests.
+fn bucket_without_locks<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    failure::is_unknown(error)
+        || failure::answer(error).is_some_and(|answer| {
+            answer.status == 405 || (answer.status == 400 && answer.code == "InvalidRequest")
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::store::{CustomerKey, KeepOptions};
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let options = |keep: KeepOptions| StoreOptions {
+            keep,
+            ..StoreOptions::default()
+        };
+        assert!(check(&StoreOptions::default()).is_ok());
+        let class = |name: &str| KeepOptions {
+            class: Some(name.to_owned()),
+            ..KeepOptions::default()
+        };
+        assert!(check(&options(class("GLACIER_IR"))).is_ok());
+        assert!(check(&options(class("DEEP_ARCHIVE"))).is_err());
+        let past = Lock {
+            mode: LockMode::Governance,
+            until: jiff::Timestamp::now(),
+        };
+        let keep = KeepOptions {
+            lock: Some(past),
+            ..KeepOptions::default()
+        };
+        assert!(check(&options(keep)).is_err());
+        let keep = KeepOptions {
+            encryption: Some(ServerEncryption::Service),
+            ..KeepOptions::default()
+        };
+        let mut both = options(keep);
+        assert!(check(&both).is_ok());
+        both.customer_key = Some(CustomerKey::new([1; 32]));
+        assert!(matches!(check(&both), Err(Error::Usage(_))));
+        let tags = (0..11).map(|number| (number.to_string(), String::new()));
+        let keep = KeepOptions {
+            tags: tags.collect(),
+            ..KeepOptions::default()
+        };
+        assert!(check(&options(keep)).is_err());
+    }
+}
