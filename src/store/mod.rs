@@ -1,9 +1,14 @@
 //! Where archives live: one trait, one file a kind of store.
 
+mod address;
+mod azure;
+mod gcs;
 mod local;
 mod open;
 mod options;
+mod parts;
 mod s3;
+mod web;
 
 use std::any::Any;
 use std::fmt;
@@ -15,10 +20,13 @@ use serde::Serialize;
 
 use crate::{Error, Result};
 
+pub use azure::AzureStore;
+pub use gcs::GcsStore;
 pub use local::LocalStore;
 pub use open::{open, split_archive};
 pub use options::{
-    CustomerKey, KeepOptions, S3Credentials, S3Options, ServerEncryption, StoreOptions,
+    AzureOptions, CustomerKey, GcsOptions, KeepOptions, S3Credentials, S3Options, ServerEncryption,
+    StoreOptions,
 };
 pub use s3::S3Store;
 
@@ -162,4 +170,18 @@ fn check_path(path: &str) -> Result<()> {
             "{path:?} is no path in a store: give a relative path without `..`"
         )))
     }
+}
+
+/// A name that no other writer has.
+fn mark() -> Result<String> {
+    use ring::rand::{SecureRandom, SystemRandom};
+
+    let mut id = [0; 16];
+    SystemRandom::new()
+        .fill(&mut id)
+        .map_err(|_| Error::Program {
+            doing: "begin an object".to_owned(),
+            reason: "the system gives no random numbers".to_owned(),
+        })?;
+    Ok(format!("{:032x}", u128::from_be_bytes(id)))
 }

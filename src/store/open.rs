@@ -4,16 +4,23 @@ use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
-use super::{LocalStore, S3Store, Store, StoreOptions};
+use super::{AzureStore, GcsStore, LocalStore, S3Store, Store, StoreOptions};
 use crate::{Error, Result};
 
-/// Opens the store that `uri` names: a folder's path or `file://` URL, or `s3://BUCKET/PREFIX`. Touches nothing yet.
+/// Opens the store that `uri` names: a folder's path or `file://` URL, `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX`
+/// or `gs://BUCKET/PREFIX`. Touches nothing yet.
 ///
 /// # Errors
 /// [`Error::Usage`] for an address that is none, and for options that a store of that kind does not have.
 pub async fn open(uri: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
     if uri.starts_with("s3://") {
         return Ok(Arc::new(S3Store::open(uri, options).await?));
+    }
+    if uri.starts_with("az://") {
+        return Ok(Arc::new(AzureStore::open(uri, options)?));
+    }
+    if uri.starts_with("gs://") {
+        return Ok(Arc::new(GcsStore::open(uri, options)?));
     }
     let folder = folder(uri)?;
     options.keep.refuse("a folder")?;
@@ -76,12 +83,9 @@ fn folder(uri: &str) -> Result<String> {
             }
             decode(uri, path)
         }
-        "az" | "gs" => Err(Error::Usage(format!(
-            "{uri}: this version of milvault knows folders and s3:// only, no {scheme}:// stores; \
-             give one of those, and copy the archive with the provider's own tool"
-        ))),
         _ => Err(Error::Usage(format!(
-            "{uri:?} is no store: {scheme}:// is unknown; give a folder's path, a file:// URL or s3://bucket/prefix"
+            "{uri:?} is no store: {scheme}:// is unknown; give a folder's path, a file:// URL, \
+             s3://bucket/prefix, az://container/prefix or gs://bucket/prefix"
         ))),
     }
 }
@@ -143,15 +147,14 @@ mod tests {
 
     #[tokio::test]
     async fn unknown_stores_are_refused_by_name() {
-        for uri in ["az://container", "gs://bucket"] {
-            let error = opened(uri).await.unwrap_err();
-            assert!(matches!(error, Error::Usage(_)));
-            assert!(
-                error.to_string().contains("folders and s3:// only"),
-                "{error}"
-            );
-        }
-        for uri in ["ftp://host/x", "file://host/x", "s3://", ""] {
+        for uri in [
+            "ftp://host/x",
+            "file://host/x",
+            "s3://",
+            "az://",
+            "gs:///x",
+            "",
+        ] {
             assert!(matches!(opened(uri).await, Err(Error::Usage(_))), "{uri}");
         }
     }
@@ -165,6 +168,12 @@ mod tests {
         options.s3.region = Some("eu-central-1".to_owned());
         let store = open("s3://bucket/a b/", &options).await.unwrap();
         assert_eq!(store.uri(), "s3://bucket/a b");
+        options.azure.account = Some("account".to_owned());
+        let store = open("az://container/a b/", &options).await.unwrap();
+        assert_eq!(store.uri(), "az://container/a b");
+        options.gcs.anonymous = true;
+        let store = open("gs://bucket/a b/", &options).await.unwrap();
+        assert_eq!(store.uri(), "gs://bucket/a b");
     }
 
     #[tokio::test]

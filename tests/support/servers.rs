@@ -62,6 +62,10 @@ servers! {
     lite_251 = ["lite-2.5.1"];
     /// SeaweedFS 4.48, an S3 service.
     seaweedfs = ["seaweedfs-4.48"];
+    /// Azurite 3.37.0, Azure Blob Storage.
+    azurite = ["azurite-3.37.0"];
+    /// fake-gcs-server, Google Cloud Storage.
+    fake_gcs = ["fakegcs-0.1.1"];
 }
 
 impl Server {

@@ -7,7 +7,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp, ToSpan};
 use milvault::store::{
-    CustomerKey, KeepOptions, Lock, LockMode, S3Options, ServerEncryption, StoreOptions,
+    AzureOptions, CustomerKey, GcsOptions, KeepOptions, Lock, LockMode, S3Options,
+    ServerEncryption, StoreOptions,
 };
 use milvault::{Error, Result};
 
@@ -39,6 +40,30 @@ pub struct StoreArguments {
     /// time may then write to the store
     #[arg(long, env = "MILVAULT_S3_NO_CONDITIONAL_WRITES")]
     s3_no_conditional_writes: bool,
+
+    /// Azure storage account [default: AZURE_STORAGE_ACCOUNT, or that of the connection string]
+    #[arg(long, value_name = "NAME", env = "MILVAULT_AZURE_ACCOUNT")]
+    azure_account: Option<String>,
+
+    /// Address of Azure Blob Storage where it is not the account's usual one: http[s]://host[:port][/account]
+    #[arg(long, value_name = "URL", env = "MILVAULT_AZURE_ENDPOINT")]
+    azure_endpoint: Option<String>,
+
+    /// File that holds an Azure connection string [default: Azure's own variables]
+    #[arg(long, value_name = "FILE", env = "MILVAULT_AZURE_CONNECTION_FILE")]
+    azure_connection_file: Option<PathBuf>,
+
+    /// Address of Google Cloud Storage where it is not Google's: http[s]://host[:port]
+    #[arg(long, value_name = "URL", env = "MILVAULT_GCS_ENDPOINT")]
+    gcs_endpoint: Option<String>,
+
+    /// File that holds Google credentials [default: Google's application default credentials]
+    #[arg(long, value_name = "FILE", env = "MILVAULT_GCS_CREDENTIALS_FILE")]
+    gcs_credentials_file: Option<PathBuf>,
+
+    /// Give Google Cloud Storage no credentials, as for emulators and public buckets
+    #[arg(long, env = "MILVAULT_GCS_ANONYMOUS")]
+    gcs_anonymous: bool,
 
     /// File that holds the key with which the service encrypts and decrypts the objects (SSE-C): 32 bytes, or their
     /// base64 or hexadecimal digits
@@ -110,6 +135,16 @@ impl StoreArguments {
                 credentials: None,
                 ca_file: self.ca_file(),
                 no_conditional_writes: self.s3_no_conditional_writes,
+            },
+            azure: AzureOptions {
+                account: given(&self.azure_account),
+                endpoint: given(&self.azure_endpoint),
+                connection_file: self.azure_connection_file.clone(),
+            },
+            gcs: GcsOptions {
+                endpoint: given(&self.gcs_endpoint),
+                credentials_file: self.gcs_credentials_file.clone(),
+                anonymous: self.gcs_anonymous,
             },
             customer_key: self
                 .sse_customer_key_file

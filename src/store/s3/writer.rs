@@ -17,9 +17,9 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
 use super::failure::{self, Deed};
-use super::parts::part_size;
 use super::signing::SignedSha;
 use super::{S3Store, with_customer_key};
+use crate::store::parts::part_size;
 use crate::store::{ObjectWriter, Role};
 use crate::{Error, Result, compute};
 

@@ -1,0 +1,131 @@
+//! Reading objects, and what is known about them.
+
+use std::io::{self, ErrorKind};
+use std::num::NonZero;
+use std::ops::Range;
+
+use azure_storage_blob::models::{
+    BlobClientDownloadOptions, BlobClientGetPropertiesOptions,
+    BlobClientGetPropertiesResultHeaders, CopyStatus, HttpRange,
+};
+use bytes::Bytes;
+
+use super::failure::{Deed, answer};
+use super::keep::protection;
+use super::writer::WRITER;
+use super::{AzureStore, with_customer_key};
+use crate::Result;
+use crate::store::Protection;
+
+/// How often an answer is asked for again that broke off in its midst.
+const TRIES: u32 = 4;
+
+/// What an object is, apart from its content.
+pub(super) struct Properties {
+    pub size: u64,
+    /// The mark of who wrote it.
+    pub writer: Option<String>,
+    pub copy: Option<CopyStatus>,
+    pub protection: Protection,
+}
+
+impl AzureStore {
+    /// Reads an object, or a part of it that is not empty, in one request.
+    pub(super) async fn get(
+        &self,
+        name: &str,
+        uri: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes> {
+        let deed = deed(uri);
+        let blob = self.blob(name);
+        let mut tries = 0;
+        loop {
+            let options = with_customer_key!(
+                self,
+                BlobClientDownloadOptions {
+                    range: range.clone().map(HttpRange::from),
+                    // Callers ask for as much as they want at once.
+                    partition_size: NonZero::new(usize::MAX / 2),
+                    parallel: NonZero::new(1),
+                    ..BlobClientDownloadOptions::default()
+                }
+            );
+            let got = match blob.download(Some(options)).await {
+                Ok(response) => response.body.collect().await,
+                Err(error) => return Err(deed.failed(&error)),
+            };
+            match got {
+                Ok(bytes) => return Ok(bytes),
+                Err(error) if tries == TRIES || answer(&error).is_some() => {
+                    return Err(deed.failed(&error));
+                }
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    pub(super) async fn get_range(
+        &self,
+        name: &str,
+        uri: &str,
+        range: Range<u64>,
+    ) -> Result<Bytes> {
+        let too_far = |size: u64| {
+            let reason = format!("bytes {}..{} asked of {size}", range.start, range.end);
+            deed(uri).because(io::Error::new(ErrorKind::UnexpectedEof, reason))
+        };
+        if range.start >= range.end {
+            let size = self.properties(name, uri).await?.size;
+            let fits = range.start == range.end && range.end <= size;
+            return if fits {
+                Ok(Bytes::new())
+            } else {
+                Err(too_far(size))
+            };
+        }
+        // The service answers with as much as there is, and refuses what begins behind the end.
+        let bytes = match self.get(name, uri, Some(range.clone())).await {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let size = self.properties(name, uri).await?.size;
+                return Err(if range.end > size {
+                    too_far(size)
+                } else {
+                    error
+                });
+            }
+        };
+        if bytes.len() as u64 == range.end - range.start {
+            Ok(bytes)
+        } else {
+            Err(too_far(range.start + bytes.len() as u64))
+        }
+    }
+
+    pub(super) async fn properties(&self, name: &str, uri: &str) -> Result<Properties> {
+        let options = with_customer_key!(self, BlobClientGetPropertiesOptions::default());
+        let deed = deed(uri);
+        let failed = |error: azure_core::Error| deed.failed(&error);
+        let head = self.blob(name).get_properties(Some(options)).await;
+        let head = head.map_err(failed)?;
+        let size = head
+            .content_length()
+            .map_err(failed)?
+            .ok_or_else(|| deed.because(io::Error::other("the service does not tell its size")))?;
+        Ok(Properties {
+            size,
+            writer: head.metadata().map_err(failed)?.remove(WRITER),
+            copy: head.copy_status().map_err(failed)?,
+            protection: protection(&head).map_err(failed)?,
+        })
+    }
+}
+
+fn deed(uri: &str) -> Deed<'_> {
+    Deed {
+        doing: "read",
+        uri,
+        right: "the role Storage Blob Data Reader, or a signature for reading (r)",
+    }
+}
