@@ -63,8 +63,10 @@ servers! {
     /// SeaweedFS 4.48, an S3 service.
     seaweedfs = ["seaweedfs-4.48"];
     /// Azurite 3.37.0, Azure Blob Storage.
+    #[allow(dead_code, reason = "for the tests of stores")]
     azurite = ["azurite-3.37.0"];
     /// fake-gcs-server, Google Cloud Storage.
+    #[allow(dead_code, reason = "for the tests of stores")]
     fake_gcs = ["fakegcs-0.1.1"];
 }
 
