@@ -20,6 +20,9 @@ use crate::store::Protection;
 /// How often an answer is asked for again that broke off in its midst.
 const TRIES: u32 = 4;
 
+/// How much one request asks for at most.
+const PIECE: usize = 1 << 30;
+
 /// What an object is, apart from its content.
 pub(super) struct Properties {
     pub size: u64,
@@ -30,7 +33,7 @@ pub(super) struct Properties {
 }
 
 impl AzureStore {
-    /// Reads an object, or a part of it that is not empty, in one request.
+    /// Reads an object, or a part of it that is not empty.
     pub(super) async fn get(
         &self,
         name: &str,
@@ -45,8 +48,8 @@ impl AzureStore {
                 self,
                 BlobClientDownloadOptions {
                     range: range.clone().map(HttpRange::from),
-                    // Callers ask for as much as they want at once.
-                    partition_size: NonZero::new(usize::MAX / 2),
+                    // Callers ask for as much as they want at once; what is larger comes piece after piece.
+                    partition_size: NonZero::new(PIECE),
                     parallel: NonZero::new(1),
                     ..BlobClientDownloadOptions::default()
                 }
