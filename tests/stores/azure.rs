@@ -206,7 +206,8 @@ async fn an_upload_and_a_read_survive_broken_connections() {
     let uri = place();
     let size = 40 << 20;
     let breaks = Breaks {
-        after_sent: 11 << 20,
+        // A block is larger.
+        after_sent: 5 << 20,
         after_received: 11 << 20,
         times: 3,
     };
