@@ -148,7 +148,7 @@ struct ListedIndex {
 
 async fn list_cluster(named: &Named, arguments: &Arguments, session: &Session) -> Result<Finish> {
     let connection = &arguments.connection;
-    let connected = place::connect(named, connection, Role::Only, session).await?;
+    let connected = place::connect(named, connection, Role::From, session).await?;
     let listing = session
         .ctx
         .until_stopped("listing", describe_all(&connected, arguments))

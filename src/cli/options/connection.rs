@@ -53,8 +53,6 @@ pub enum Role {
     From,
     /// It is written, or the second of two.
     To,
-    /// There is no other.
-    Only,
 }
 
 impl ConnectionArguments {
@@ -104,7 +102,6 @@ impl ConnectionArguments {
         let prefixes: &[&str] = match role {
             Role::From => &["MILVAULT_FROM_", "MILVAULT_"],
             Role::To => &["MILVAULT_TO_", "MILVAULT_"],
-            Role::Only => &["MILVAULT_"],
         };
         let read = |name: &str, prefix: &str| {
             environment(&format!("{prefix}{name}")).filter(|value| !value.is_empty())
@@ -230,7 +227,6 @@ mod tests {
     #[test]
     fn each_cluster_has_its_own_variables() {
         let none = ConnectionArguments::default();
-        assert_eq!(from(&none, Role::Only, &BOTH).unwrap(), login("any", "p"));
         assert_eq!(from(&none, Role::From, &BOTH).unwrap(), login("any", "p"));
         assert_eq!(from(&none, Role::To, &BOTH).unwrap(), login("writer", "q"));
         let token = [("MILVAULT_FROM_TOKEN", "t"), ("MILVAULT_USER", "any")];
@@ -245,7 +241,7 @@ mod tests {
             user: Some("me".into()),
             ..ConnectionArguments::default()
         };
-        assert_eq!(from(&user, Role::Only, &BOTH).unwrap(), login("me", "p"));
+        assert_eq!(from(&user, Role::From, &BOTH).unwrap(), login("me", "p"));
 
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "s3cret \n").unwrap();
@@ -254,7 +250,7 @@ mod tests {
             ..ConnectionArguments::default()
         };
         let expected = Some(Credentials::Token("s3cret ".into()));
-        assert_eq!(from(&token, Role::Only, &BOTH).unwrap(), expected);
+        assert_eq!(from(&token, Role::From, &BOTH).unwrap(), expected);
     }
 
     #[test]
@@ -269,15 +265,15 @@ mod tests {
             user: Some(name.into()),
             ..ConnectionArguments::default()
         };
-        let same = through(&user("named"), profile, Role::Only, &variables);
+        let same = through(&user("named"), profile, Role::From, &variables);
         assert_eq!(same.unwrap(), login("named", "s"));
-        let other = through(&user("other"), profile, Role::Only, &variables);
+        let other = through(&user("other"), profile, Role::From, &variables);
         assert_eq!(other.unwrap(), login("other", "p"));
 
         let token = Some("token_env = 'SECRET'");
         let found = through(&as_is, token, Role::From, &variables);
         assert_eq!(found.unwrap(), Some(Credentials::Token("s".into())));
-        let other = through(&user("other"), token, Role::Only, &variables);
+        let other = through(&user("other"), token, Role::From, &variables);
         assert_eq!(other.unwrap(), login("other", "p"));
 
         // A profile that says nothing of logins leaves them to the environment.
@@ -289,7 +285,7 @@ mod tests {
     fn half_a_login_is_refused() {
         let none = ConnectionArguments::default();
         for half in [("MILVAULT_USER", "u"), ("MILVAULT_PASSWORD", "p")] {
-            let refused = from(&none, Role::Only, &[half]);
+            let refused = from(&none, Role::From, &[half]);
             assert!(matches!(refused, Err(Error::Usage(_))), "{half:?}");
         }
     }
