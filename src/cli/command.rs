@@ -10,8 +10,8 @@ use super::{
 
 const AFTER_HELP: &str = "\
 A CLUSTER is http[s]://[user:password@]host[:port][/database], or the path of a milvus-lite database (a name \
-that ends in .db, or its folder), which is then served for the length of the run, or the name of a profile. A \
-STORE is a folder; an ARCHIVE is a store, a slash and a name.
+that ends in .db, or its folder), which is then served for the length of the run, or the name of a profile, which \
+a /DATABASE may follow. A STORE is a folder; an ARCHIVE is a store, a slash and a name.
 
 Profiles are kept in the file that --config names, else in ./milvault.toml, else in milvault/milvault.toml in \
 $XDG_CONFIG_HOME or ~/.config:
@@ -24,11 +24,11 @@ $XDG_CONFIG_HOME or ~/.config:
 Its other keys are password_env, token_file and token_env (…_env names a variable that holds the secret), tls_ca, \
 tls_cert, tls_key, tls_server_name and timeout. Paths start at the file's folder. No key takes a password itself, \
 because such files get copied and shared. Where a folder could be meant as well, the profile is; write ./NAME \
-for the folder.
+or ./NAME/ARCHIVE for what is in the folder.
 
 Who we are at a cluster: its address says so, else the options --user with --password-file, or --token-file, \
 else its profile, else the environment. MILVAULT_FROM_USER, MILVAULT_FROM_PASSWORD and MILVAULT_FROM_TOKEN are \
-for the cluster that is read (the first of a comparison), MILVAULT_TO_… for the one that is written (the second), \
+for the cluster that is read or listed (the first of a comparison), MILVAULT_TO_… for the one that is written (the second), \
 and MILVAULT_USER, MILVAULT_PASSWORD and MILVAULT_TOKEN for any. Options are for both clusters of a comparison, \
 and go before what a profile says of TLS and timeout, too.
 

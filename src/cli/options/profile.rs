@@ -100,13 +100,21 @@ impl Profiles {
         })
     }
 
-    /// The profile of this name, and the address or milvus-lite path that it stands for.
-    pub fn find(&self, name: &str) -> Result<Option<(String, &Profile)>> {
+    /// The profile that NAME or NAME/DATABASE means, and the address or milvus-lite path that it stands for.
+    pub fn find(&self, text: &str) -> Result<Option<(String, &Profile)>> {
+        let (name, database) = match text.split_once('/') {
+            Some((name, database)) if is_name(database) => (name, Some(database)),
+            _ => (text, None),
+        };
         let (Some(file), Some(profile)) = (&self.file, self.profiles.get(name)) else {
             return Ok(None);
         };
         let cluster = profile
             .cluster(file.parent().unwrap_or(Path::new("")))
+            .and_then(|cluster| match database {
+                Some(database) => in_database(cluster, database),
+                None => Ok(cluster),
+            })
             .map_err(|reason| in_profile(file, name, &reason))?;
         Ok(Some((cluster, profile)))
     }
@@ -210,6 +218,17 @@ impl Profile {
     pub fn token(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Option<String>> {
         taken(&self.token_file, &self.token_env, environment)
     }
+}
+
+/// The address with another database.
+fn in_database(address: String, database: &str) -> Result<String, String> {
+    let Some((scheme, rest)) = address.split_once("://") else {
+        return Err(format!(
+            "{address} is a milvus-lite database, behind which no other is named; use --database {database}"
+        ));
+    };
+    let host = rest.split('/').next().unwrap_or_default();
+    Ok(format!("{scheme}://{host}/{database}"))
 }
 
 fn taken(
@@ -320,6 +339,26 @@ mod tests {
         assert_eq!(profile.tls_ca, Some("/etc/ca.pem".into()));
         assert_eq!(profile.timeout, Some(Duration::from_millis(2500)));
         assert!(profiles.find("nobody").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_database_may_stand_behind_a_name() {
+        let profiles = parse(
+            "[profiles.notes]\naddress = 'data/notes.db'\n\
+             [profiles.prod]\naddress = 'https://h:1/db'\nuser = 'u'\n",
+        )
+        .unwrap();
+        let address = |text: &str| profiles.find(text).unwrap().map(|(address, _)| address);
+        assert_eq!(address("prod").unwrap(), "https://h:1/db");
+        assert_eq!(address("prod/sales").unwrap(), "https://h:1/sales");
+        for other in ["prod/", "prod/a/b", "./prod", "other/sales"] {
+            assert_eq!(address(other), None, "{other}");
+        }
+        let refused = profiles.find("notes/sales").map(|_| ()).unwrap_err();
+        assert!(
+            refused.to_string().contains("--database sales"),
+            "{refused}"
+        );
     }
 
     #[test]
