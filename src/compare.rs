@@ -148,8 +148,8 @@ pub async fn compare(
             "--filter is for clusters; an archive's rows are compared whole".into(),
         ));
     }
-    let (all_a, databases_a) = a.collections().await?;
-    let (all_b, _) = b.collections().await?;
+    let named = options.selection.named_databases(a.database());
+    let (all_a, databases_a) = a.collections(&named).await?;
     // What an archive left out, a cluster beside it is not asked for either.
     let mut options = options.clone();
     for archived in [a.selection(), b.selection()].into_iter().flatten() {
@@ -168,6 +168,17 @@ pub async fn compare(
     )?;
     // An address that names a database means the collections of that one.
     let naming = options.naming.within(b.database())?;
+    // Only then does what the second place has beyond the first count.
+    let whole =
+        options.selection == Selection::default() && options.naming.keeps_names() && a.is_whole();
+    let others = match whole && b.database().is_none() {
+        true => BTreeSet::new(),
+        false => chosen
+            .iter()
+            .map(|name| naming.target(name).database)
+            .collect(),
+    };
+    let (all_b, _) = b.collections(&Vec::from_iter(others)).await?;
     let mut comparison = Comparison {
         equal: true,
         notes: [(a, b), (b, a)].into_iter().filter_map(thinned).collect(),
@@ -200,7 +211,7 @@ pub async fn compare(
         };
         comparison.collections.push(work.await?);
     }
-    if options.selection == Selection::default() && options.naming.keeps_names() && a.is_whole() {
+    if whole {
         let compared: Vec<CollectionName> = chosen.iter().map(|name| naming.target(name)).collect();
         comparison.only_in_b = all_b
             .into_iter()

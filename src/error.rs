@@ -47,6 +47,21 @@ pub enum Error {
         retriable: bool,
     },
 
+    /// The user lacks the right to a call.
+    #[error("{server}: {call} of {subject} is denied: {reason}; {}", way_to_right(.privilege.as_deref()))]
+    Denied {
+        /// The server's address, without credentials.
+        server: String,
+        /// The RPC's name.
+        call: &'static str,
+        /// What it was about: a collection, a database, the server.
+        subject: String,
+        /// The server's words.
+        reason: String,
+        /// What is to be granted, where the server names it.
+        privilege: Option<String>,
+    },
+
     /// The server does not understand an expression: that of a filter, for milvault's own name nothing but keys.
     #[error("{server} refuses the filter on {collection}: {reason}; correct --filter")]
     Filter {
@@ -266,6 +281,15 @@ fn way_there(server: &str) -> &'static str {
         "check the address (https:// if it talks TLS), and that Milvus is up and listens there"
     } else {
         "check the address, and that Milvus is up and listens there"
+    }
+}
+
+/// How the user gets a right that is missing.
+fn way_to_right(privilege: Option<&str>) -> String {
+    const RIGHTS: &str = "docs/rights.md has what each command needs";
+    match privilege {
+        Some(privilege) => format!("grant {privilege} to a role of this user; {RIGHTS}"),
+        None => format!("give this user a role with the right to it; {RIGHTS}"),
     }
 }
 

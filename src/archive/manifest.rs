@@ -8,7 +8,9 @@ use crate::columns::{
     self,
     digest::{Digest, Digests},
 };
-use crate::model::{Collection, DYNAMIC_FIELD, Database, Field, Key, Mask, Sample};
+use crate::model::{
+    Collection, DEFAULT_DATABASE, DYNAMIC_FIELD, Database, Field, Key, Mask, Sample,
+};
 use crate::{Error, Result};
 
 /// The newest archive format that this version reads, and the one that it writes.
@@ -94,6 +96,33 @@ pub struct Selection {
     /// What was put in place of values.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub masks: Vec<Mask>,
+}
+
+impl Selection {
+    /// The databases of all that can be meant, where `home`, the one of the cluster's address, or the selection names
+    /// them; none where only a list of all databases can tell.
+    pub fn named_databases(&self, home: Option<&str>) -> Vec<String> {
+        let mut named = self.databases.clone();
+        if named.is_empty() {
+            named.extend(home.map(str::to_owned));
+        }
+        let without_database = match named.is_empty() {
+            true => vec![DEFAULT_DATABASE.to_owned()],
+            false => named.clone(),
+        };
+        for pattern in &self.collections {
+            match pattern.split_once('.') {
+                Some((database, _)) if database.contains(['*', '?', '[', '{', '\\']) => {
+                    return Vec::new();
+                }
+                Some((database, _)) => named.push(database.to_owned()),
+                None => named.extend(without_database.iter().cloned()),
+            }
+        }
+        named.sort();
+        named.dedup();
+        named
+    }
 }
 
 /// To which moment the rows belong.

@@ -167,14 +167,14 @@ async fn describe_all(connected: &Connected, arguments: &Arguments) -> Result<Co
         &PartArguments::default(),
         &FilterArgument::default(),
     );
-    let databases = cluster.databases().await?;
+    let home = cluster.address().database.as_deref();
+    let databases = cluster.databases_for(&asked.named_databases(home)).await?;
     let held: Vec<_> = stream::iter(&databases)
         .map(|database| cluster.collections(database))
         .buffered(AT_ONCE)
         .try_collect()
         .await?;
     let all = held.concat();
-    let home = cluster.address().database.as_deref();
     let names = select::matching(&asked, &all, &databases, home, &connected.name)?;
     let collections = stream::iter(&names)
         .map(|name| listed(cluster, name))
@@ -224,7 +224,7 @@ async fn rows(
 
 fn known(rows: Result<Option<u64>>) -> Result<Option<u64>> {
     match rows {
-        Err(Error::Call { .. }) => Ok(None),
+        Err(Error::Call { .. } | Error::Denied { .. }) => Ok(None),
         rows => rows,
     }
 }

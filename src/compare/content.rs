@@ -26,11 +26,14 @@ const BUDGET: u64 = 128 << 20;
 const LEAST_BUDGET: u64 = 4 << 20;
 
 impl Side {
-    /// The collections that are there, and the databases.
-    pub(super) async fn collections(&self) -> Result<(Vec<CollectionName>, Vec<String>)> {
+    /// The collections that are there, and the databases: of those named alone where the user may not list them.
+    pub(super) async fn collections(
+        &self,
+        named: &[String],
+    ) -> Result<(Vec<CollectionName>, Vec<String>)> {
         match self {
             Side::Cluster(cluster) => {
-                let databases = cluster.databases().await?;
+                let databases = cluster.databases_for(named).await?;
                 let mut all = Vec::new();
                 for database in &databases {
                     all.extend(cluster.collections(database).await?);

@@ -38,6 +38,42 @@ impl Cluster {
         }
     }
 
+    /// The same, for work in the databases `named` alone: where the user may not list databases, those of the named
+    /// ones that are there. Where nothing is named, all are meant.
+    pub async fn databases_for(&self, named: &[String]) -> Result<Vec<String>> {
+        match self.databases().await {
+            Err(Error::Denied { .. }) if !named.is_empty() => self.databases_among(named).await,
+            Err(Error::Denied {
+                server,
+                call,
+                subject,
+                reason,
+                privilege,
+            }) => Err(Error::Denied {
+                server,
+                call,
+                subject,
+                reason: format!(
+                    "{reason}; without that right, name databases (--database, or …/DATABASE in the address)"
+                ),
+                privilege,
+            }),
+            listed => listed,
+        }
+    }
+
+    async fn databases_among(&self, named: &[String]) -> Result<Vec<String>> {
+        let mut there = Vec::with_capacity(named.len());
+        for name in named {
+            match self.collections(name).await {
+                Ok(_) => there.push(name.clone()),
+                Err(Error::NoDatabase { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(there)
+    }
+
     /// Makes a database, with properties from 2.4.6 on.
     pub async fn create_database(
         &self,

@@ -269,7 +269,7 @@ impl Cluster {
         match answer {
             Ok(answer) => Ok(Some(answer.collection).filter(|owner| !owner.is_empty())),
             Err(Error::Unsupported { .. }) => self.described_by_alias(database, alias).await,
-            Err(Error::Call { .. } | Error::NoCollection { .. }) => Ok(None),
+            Err(Error::Call { .. } | Error::Denied { .. } | Error::NoCollection { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
@@ -283,9 +283,12 @@ impl Cluster {
                 let owner = answer.schema.map(|schema| schema.name);
                 Ok(owner.filter(|owner| !owner.is_empty() && owner != alias))
             }
-            Err(Error::NoCollection { .. } | Error::NoDatabase { .. } | Error::Call { .. }) => {
-                Ok(None)
-            }
+            Err(
+                Error::NoCollection { .. }
+                | Error::NoDatabase { .. }
+                | Error::Call { .. }
+                | Error::Denied { .. },
+            ) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -77,7 +77,9 @@ impl Cluster {
                     .collect();
                 Ok((number, groups.into_iter().collect()))
             }
-            Err(Error::Unsupported { .. } | Error::Call { .. }) => Ok((1, Vec::new())),
+            Err(Error::Unsupported { .. } | Error::Call { .. } | Error::Denied { .. }) => {
+                Ok((1, Vec::new()))
+            }
             Err(error) => Err(error),
         }
     }

@@ -57,7 +57,7 @@ impl Cluster {
         match answer {
             Ok(answer) => Ok(Some(answer.timestamp).filter(|timestamp| *timestamp > 0)),
             // Users may lack the right to this call.
-            Err(Error::Unsupported { .. } | Error::Call { .. }) => Ok(None),
+            Err(Error::Unsupported { .. } | Error::Call { .. } | Error::Denied { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

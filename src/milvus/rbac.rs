@@ -291,25 +291,23 @@ impl Cluster {
     }
 }
 
-/// A refusal for want of rights gets the way out.
+/// A refusal for want of rights gets the way around it.
 fn allowed_to_administrators(error: Error) -> Error {
     match error {
-        Error::Call {
+        Error::Denied {
             server,
             call,
             subject,
             reason,
-            code,
-            retriable,
-        } if reason.to_ascii_lowercase().contains("permission den") => Error::Call {
+            privilege,
+        } => Error::Denied {
             server,
             call,
             subject,
             reason: format!(
-                "{reason}; users and roles need root or a user with the role admin: log in as one, or leave --rbac away"
+                "{reason}; leave --rbac away, or log in as root or another user with the role admin"
             ),
-            code,
-            retriable,
+            privilege,
         },
         error => error,
     }

@@ -141,6 +141,13 @@ impl Asked<'_> {
             Code::ResourceExhausted | Code::OutOfRange if is_message_too_large(&reason) => {
                 self.too_large(reason)
             }
+            Code::PermissionDenied => Error::Denied {
+                server: self.server.to_owned(),
+                call: self.call,
+                subject: self.subject.to_owned(),
+                privilege: privilege_in(&reason).map(str::to_owned),
+                reason,
+            },
             code => Error::Call {
                 server: self.server.to_owned(),
                 call: self.call,
@@ -217,6 +224,13 @@ fn database_in(reason: &str) -> Option<&str> {
         .split_once("database=")
         .or_else(|| reason.split_once("database:"))?;
     rest.split([']', ' ']).next()
+}
+
+/// The privilege in `PrivilegeLoad: permission deny to reader`: Milvus's own name of it, as a grant has it.
+fn privilege_in(reason: &str) -> Option<&str> {
+    let name = reason.strip_prefix("Privilege")?;
+    let (name, _) = name.split_once(':')?;
+    (!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(name)
 }
 
 /// The innermost message of an error's chain: the one that names the cause.
@@ -363,6 +377,21 @@ mod tests {
             assert!(matches!(error, Error::Call { .. }), "{error}");
             assert!(!error.is_permanent(), "{error}");
         }
+    }
+
+    #[test]
+    fn a_right_that_is_missing_is_named() {
+        let denied = |words: &str| {
+            let status = tonic::Status::new(Code::PermissionDenied, words);
+            ASKED.failure(&status).to_string()
+        };
+        let words = denied("PrivilegeGetFlushState: permission deny to reader");
+        assert!(words.contains("; grant GetFlushState to a role"), "{words}");
+        let words = denied("not for you");
+        assert!(
+            words.contains("denied: not for you; give this user"),
+            "{words}"
+        );
     }
 
     #[test]

@@ -79,12 +79,14 @@ pub(crate) async fn plan(
     mask_key: Option<&MaskKey>,
     order: KeyOrder,
 ) -> Result<Vec<Plan>> {
-    let databases = cluster.databases().await?;
+    let home = cluster.address().database.as_deref();
+    let databases = cluster
+        .databases_for(&selection.named_databases(home))
+        .await?;
     let mut all = Vec::new();
     for database in &databases {
         all.extend(cluster.collections(database).await?);
     }
-    let home = cluster.address().database.as_deref();
     let names = select::collections(selection, &all, &databases, home, cluster.server())?;
     let mut plans = Vec::with_capacity(names.len());
     let mut problems = Vec::new();

@@ -33,7 +33,10 @@ pub(super) async fn plan(
     sources: &[Database],
     targets: &[Target<'_>],
 ) -> Result<Vec<MadeDatabase>> {
-    let existing = cluster.databases().await?;
+    let wanted = targets.iter().map(|target| &target.meant.name.database);
+    let wanted: BTreeSet<&String> = wanted.collect();
+    let wanted: Vec<String> = wanted.into_iter().cloned().collect();
+    let existing = cluster.databases_for(&wanted).await?;
     let mut made: Vec<MadeDatabase> = Vec::new();
     let mut seen = BTreeSet::new();
     for target in targets {

@@ -290,12 +290,13 @@ async fn settle_existing(
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     let mut taken = Vec::new();
-    let databases = cluster.databases().await?;
     let mut existing = BTreeSet::new();
     let wanted: BTreeSet<String> = targets
         .iter()
         .map(|target| target.meant.name.database.clone())
         .collect();
+    let named: Vec<String> = wanted.iter().cloned().collect();
+    let databases = cluster.databases_for(&named).await?;
     for database in wanted
         .iter()
         .filter(|database| databases.contains(database))

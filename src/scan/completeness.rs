@@ -201,7 +201,7 @@ impl Completeness {
         };
         let stored = match scan.cluster.stored_rows(&scan.name).await {
             // Users may lack the right to this call.
-            Err(Error::Call { .. }) => None,
+            Err(Error::Call { .. } | Error::Denied { .. }) => None,
             stored => stored?,
         };
         if let Some(stored) = stored.filter(|stored| *stored > read) {
