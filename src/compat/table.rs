@@ -106,6 +106,8 @@ pub enum Call {
     ImportParquet,
     /// The same of files whose integer keys are packed as archives have them.
     ImportPackedKeys,
+    /// The same of several files at once.
+    ConcurrentImports,
 }
 
 /// Major, minor, patch.
@@ -322,6 +324,8 @@ const TABLE: &[Row] = &[
     // DELTA_BINARY_PACKED with arrow-go 12, which 2.5 and older have: keys are shifted, or the server dies (seen on
     // 2.3.5). 2.6 has 17 (milvus pull request 39916).
     Row(C(Call::ImportPackedKeys), from(2, 6, 0), NEVER),
+    // A data node of 2.3.5 has one job at a time (seen); 2.4 on has dataNode.import.maxConcurrentTaskNum.
+    Row(C(Call::ConcurrentImports), from(2, 4, 0), NEVER),
 
     // Bulk import (Milvus: internal/util/importutil, importutilv2/parquet).
     Row(Im(DataType::Bool), from(2, 3, 4), NEVER),
@@ -449,6 +453,7 @@ mod tests {
             (C(Call::DeleteProperties), "..xxxxx.x"),
             (C(Call::ImportParquet), ".xxxxxx.."),
             (C(Call::ImportPackedKeys), "....xxx.."),
+            (C(Call::ConcurrentImports), "..xxxxx.."),
             (Im(DataType::Array), ".xxxxxx.."),
             (Im(DataType::SparseFloatVector), "...xxxx.."),
             (Im(DataType::ArrayOfStruct), ".....xx.."),

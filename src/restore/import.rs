@@ -96,13 +96,15 @@ impl Run<'_, '_> {
     /// Imports one file; gives the reason if it was refused, and then none of its rows are there.
     async fn import(&self, file: &DataFile<'_>, ctx: &Context) -> Result<Option<String>> {
         let mut refusal = String::new();
-        for _ in 0..TRIES {
+        for attempt in 0..TRIES {
             ctx.check("the restore")?;
             let archive = self.feed.archive();
-            let staged = self
+            // Each path is tried once, so that a job is known by its file.
+            let in_place = attempt == 0;
+            let putting = self
                 .staging
-                .put(archive, file, self.cluster, self.limits)
-                .await?;
+                .put(archive, file, in_place, self.cluster, self.limits);
+            let staged = putting.await?;
             let ended = self.job(file, &staged, ctx).await?;
             self.staging.remove(staged).await?;
             match ended {

@@ -49,12 +49,14 @@ impl<'a> Staging<'a> {
         }
     }
 
-    /// Puts a data file where the target can read it: not at all where it lies there already, by the storage's own
-    /// copying where that can be, else through here. Where the target cannot decode its keys, these are written anew.
+    /// Puts a data file where the target can read it: not at all where it lies there already and `in_place` says so,
+    /// by the storage's own copying where that can be, else through here. Where the target cannot decode its keys,
+    /// these are written anew.
     pub async fn put(
         &self,
         archive: &Archive,
         file: &DataFile<'_>,
+        in_place: bool,
         cluster: &Cluster,
         limits: &Limits,
     ) -> Result<Staged> {
@@ -64,7 +66,8 @@ impl<'a> Staging<'a> {
         let key = file.entry.schema.primary_key();
         let packed = key.is_some_and(|key| key.data_type == DataType::Int64);
         let anew = packed && !compat::knows(cluster.version(), Thing::Call(Call::ImportPackedKeys));
-        if let Some(name) = at.name_of(&**source, &from).filter(|_| !anew) {
+        let there = at.name_of(&**source, &from);
+        if let Some(name) = there.filter(|_| in_place && !anew) {
             return Ok(Staged { name, path: None });
         }
         let number = self.files.fetch_add(1, Ordering::Relaxed);
