@@ -103,8 +103,16 @@ impl Cluster {
                         return Err(lost);
                     }
                     tokio::time::sleep(ARRIVAL).await;
-                    if let Some(job) = self.import_of(name, path).await? {
-                        return Ok(job);
+                    let jobs = self.list_imports(name).await?;
+                    let file = |job: &GetImportStateResponse| info(&job.infos, "files").is_some();
+                    let of_path =
+                        |job: &&GetImportStateResponse| info(&job.infos, "files") == Some(path);
+                    if let Some(job) = jobs.iter().find(of_path) {
+                        return Ok(ImportJob(job.id));
+                    }
+                    // A list that does not say which job is whose tells nothing.
+                    if !jobs.iter().all(file) {
+                        return Err(lost);
                     }
                 }
                 Err(error) => return Err(error),
@@ -145,15 +153,6 @@ impl Cluster {
         let jobs = self.list_imports(name).await?;
         let told = jobs.iter().map(|job| (ImportJob(job.id), state(job)));
         Ok(told.collect())
-    }
-
-    /// The job of a file, if there is one.
-    async fn import_of(&self, name: &CollectionName, path: &str) -> Result<Option<ImportJob>> {
-        let jobs = self.list_imports(name).await?;
-        let mut of_file = jobs
-            .iter()
-            .filter(|job| info(&job.infos, "files") == Some(path));
-        Ok(of_file.next().map(|job| ImportJob(job.id)))
     }
 
     async fn list_imports(&self, name: &CollectionName) -> Result<Vec<GetImportStateResponse>> {

@@ -257,11 +257,11 @@ fn target<'a>(
     );
     let knows = |feature| compat::knows(version, Thing::Feature(feature));
     Ok(Target {
+        way: Way::of(&origin),
         origin,
         meant,
         fields,
         outcome: Outcome::Created,
-        way: Way::insert("--mode insert"),
         loads_unindexed: knows(Feature::LoadUnindexed),
         hides_greatest_key: !knows(Feature::GreatestKey) && fit.keys != Some(KeysKept::Regenerated),
         fit,

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, DataType};
 use crate::progress::Context;
-use crate::store::Role;
+use crate::store::{self, Role};
 
 /// How long jobs are waited for that nobody wants any more.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -84,9 +84,7 @@ impl<'a> Staging<'a> {
                 true => archive.bytes_with_plain_keys(file.entry, file.file).await?,
                 false => archive.bytes(file.file).await?,
             };
-            let mut writer = at.store().create(&path, Role::Mark).await?;
-            writer.write(bytes).await?;
-            writer.finish().await?;
+            store::put(at.store(), &path, bytes, Role::Mark).await?;
         }
         let name = at
             .name_of(at.store(), &path)

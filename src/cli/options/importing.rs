@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use milvault::restore::{ImportOptions, ImportStore, Mode};
+use milvault::store::StoreOptions;
 use milvault::{Error, Result};
 
 use super::StoreArguments;
@@ -72,7 +73,12 @@ impl ImportArguments {
                     .to_owned(),
             ));
         }
-        let opened = place::store(store, &stores.options()?).await?;
+        // It is reached as archives are, but what Milvus is to read is encrypted with no key of ours.
+        let reached = StoreOptions {
+            customer_key: None,
+            ..stores.options()?
+        };
+        let opened = place::store(store, &reached).await?;
         let folder = opened.uri();
         // A folder that we would make is none that Milvus reads.
         if !folder.contains("://") && !Path::new(&folder).is_dir() {
