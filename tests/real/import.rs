@@ -1,17 +1,23 @@
 //! Restores by bulk import: the same rows as by insert, nothing left behind, and every failure by name.
 
+use std::sync::Arc;
+
 use milvault::Error;
 use milvault::archive::{Archive, Selection};
+use milvault::export::{ExportOptions, export};
 use milvault::milvus::{Address, Cluster, ConnectOptions};
 use milvault::model::{CollectionName, Mask};
+use milvault::progress::Context;
 use milvault::restore::{IfExists, Mode, RestoreReport, restore};
+use milvault::store::Store;
 
+use crate::support::buckets;
 use crate::support::proxy::{Breaks, Proxy};
 use crate::support::python;
 use crate::support::servers::{self, Server};
 use crate::support::vault::{
-    Listener, Vault, assert_equal, collections, connect, database, into_database, live, mask_key,
-    refused, restore_into, restoring, side, strings,
+    FULL_ACCESS, Listener, Vault, assert_equal, collections, connect, database, into_database,
+    live, mask_key, refused, restore_into, restoring, side, strings,
 };
 use crate::troubled_store::{Trouble, TroubledStore, importing};
 
@@ -56,11 +62,8 @@ async fn all_that_milvus_2_3_holds_is_imported() {
     let store = TroubledStore::new(&put, Trouble::None);
     let options = importing(restoring(&naming), store);
     let report = restore_into(&archive, &cluster, &options).await;
-    assert_eq!(ways(&report), vec![Mode::Import; SCENARIOS.len()]);
-    for one in &report.collections {
-        let failed = one.notes.iter().any(|note| note.contains("import failed"));
-        assert!(!failed, "{}: {:?}", one.target, one.notes);
-    }
+    assert_eq!(report.collections.len(), SCENARIOS.len());
+    assert_imported(&report);
     assert_eq!(put.content(), Vec::<String>::new());
     assert_same_rows(&archive, &cluster, "imported", SCENARIOS.len()).await;
     python::assert_holds(
@@ -283,4 +286,85 @@ async fn an_import_replaces_a_collection_and_appends_to_none() {
     assert_eq!(ways(&report), [Mode::Import]);
     assert_eq!(put.content(), Vec::<String>::new());
     assert_same_rows(&archive, &cluster, "replaced", 1).await;
+}
+
+/// Milvus and archives in buckets of one service: what lies in Milvus's own is read there, what lies in another is
+/// copied by the service, and what comes from a folder is uploaded.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_milvus_that_keeps_its_data_in_a_bucket_imports_from_there() {
+    let (own, other) = (buckets::bucket(false).await, buckets::bucket(false).await);
+    let (key, secret) = buckets::ADMIN;
+    let service = &servers::seaweedfs().address;
+    let storage = format!("http://{key}:{secret}@{service}/{own}");
+    let server = Server::start(&["milvus-2.3.5", "--storage", &storage]);
+    let names = [
+        "every_type",
+        "hard_text_keys",
+        "partition_key",
+        "partitioned",
+    ];
+    python::fill_database(&server, "to_import", &names);
+    let cluster = connect(&server).await;
+    let all = database("to_import");
+    let vault = Vault::new();
+    let in_a_folder = vault.export(&cluster, "a", &all).await;
+
+    let admin = buckets::options();
+    let put = buckets::open(&format!("s3://{own}/import area"), &admin).await;
+    let options = importing(restoring(&into_database("uploaded")), put.clone());
+    let report = restore_into(&in_a_folder, &cluster, &options).await;
+    assert_imported(&report);
+    assert_same_rows(&in_a_folder, &cluster, "uploaded", names.len()).await;
+    let more = ["--db", "uploaded", "--load"];
+    python::assert_holds(&server, &names.join(","), &more);
+    assert_eq!(put.list("").await.unwrap(), Vec::<String>::new());
+
+    let elsewhere = buckets::open(&format!("s3://{other}/archives"), &admin).await;
+    let in_another = exported(&cluster, elsewhere, &all).await;
+    let options = importing(restoring(&into_database("copied")), put.clone());
+    let report = restore_into(&in_another, &cluster, &options).await;
+    assert_imported(&report);
+    assert_same_rows(&in_another, &cluster, "copied", names.len()).await;
+    assert_eq!(put.list("").await.unwrap(), Vec::<String>::new());
+
+    let beside = buckets::open(&format!("s3://{own}/archives"), &admin).await;
+    let in_place = exported(&cluster, beside, &all).await;
+    let (key, secret) = buckets::READER;
+    let mut reader = buckets::options();
+    reader.s3.credentials = Some(buckets::credentials(key, secret));
+    // Whoever may only read cannot have put anything anywhere.
+    let read_only = buckets::open(&format!("s3://{own}"), &reader).await;
+    let mut options = importing(restoring(&into_database("in_place")), read_only);
+    options.selection = collections("to_import", &["hard_text_keys", "partition_key"]);
+    let report = restore_into(&in_place, &cluster, &options).await;
+    assert_imported(&report);
+    let naming = into_database("in_place");
+    let (from, to) = (side(&in_place), live(&cluster));
+    assert_equal(&from, &to, &options.selection, &naming, 2).await;
+}
+
+fn assert_imported(report: &RestoreReport) {
+    for one in &report.collections {
+        assert_eq!(one.way.mode, Mode::Import, "{}", one.target);
+        let failed = one.notes.iter().any(|note| note.contains("import failed"));
+        assert!(!failed, "{}: {:?}", one.target, one.notes);
+    }
+}
+
+/// An archive in any store.
+async fn exported(cluster: &Cluster, store: Arc<dyn Store>, selection: &Selection) -> Archive {
+    let options = ExportOptions {
+        name: "a".into(),
+        source: cluster.server().into(),
+        selection: selection.clone(),
+        mask_key: None,
+        access: FULL_ACCESS,
+        rbac: false,
+        jobs: 4,
+        memory: 512 << 20,
+    };
+    export(cluster, store.clone(), &options, &Context::silent())
+        .await
+        .unwrap();
+    Archive::open(store, "a").await.unwrap()
 }

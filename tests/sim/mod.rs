@@ -12,6 +12,7 @@ pub mod data;
 mod define;
 mod expr;
 mod grpc;
+pub mod import;
 mod indexes;
 mod insert;
 mod knows;

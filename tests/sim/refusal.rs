@@ -98,6 +98,7 @@ macro_rules! answers {
 
 answers! {
     AllocTimestampResponse BackupRbacMetaResponse ConnectResponse DescribeAliasResponse DescribeCollectionResponse
+    GetImportStateResponse ImportResponse ListImportTasksResponse
     DescribeDatabaseResponse DescribeIndexResponse FlushResponse GetCollectionStatisticsResponse GetFlushStateResponse
     GetLoadStateResponse GetLoadingProgressResponse GetReplicasResponse GetVersionResponse ListAliasesResponse
     ListDatabasesResponse ListResourceGroupsResponse MutationResult QueryResults SelectGrantResponse

@@ -9,6 +9,7 @@ use milvault::model::Key;
 use prost::Message;
 
 use super::collections::Stored;
+use super::import::Imports;
 use super::knows::{self, Version};
 use super::refusal::{Answer, Outcome, RESOURCE_EXHAUSTED, Refusal, UNAVAILABLE, UNIMPLEMENTED};
 
@@ -51,6 +52,7 @@ pub struct World {
     /// Calls whose next answers are lost on the way.
     pub lost_answers: Vec<&'static str>,
     pub provider: Provider,
+    pub imports: Imports,
     asked: u64,
     /// The database that the metadata name.
     header: String,
@@ -80,6 +82,7 @@ impl World {
             rate_limit_every: None,
             lost_answers: Vec::new(),
             provider: Provider::Answers,
+            imports: Imports::default(),
             asked: 0,
             header: String::new(),
             next_id: 100,
@@ -209,6 +212,9 @@ impl World {
             "Delete" delete_rows
             "Flush" flush
             "GetFlushState" get_flush_state
+            "Import" import
+            "GetImportState" get_import_state
+            "ListImportTasks" list_import_tasks
             "CreateIndex" create_index
             "DropIndex" drop_index
             "DescribeIndex" describe_index

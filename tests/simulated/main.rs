@@ -8,6 +8,7 @@ mod sim;
 mod support;
 
 mod faults;
+mod import;
 mod made;
 mod made_by_servers;
 mod moments;
