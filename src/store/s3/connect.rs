@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_config::default_provider::region::DefaultRegionChain;
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
 use aws_config::profile::ProfileFileRegionProvider;
@@ -49,8 +48,12 @@ pub(super) async fn connect(options: &S3Options) -> Result<Client> {
                 .connect_timeout(CONNECT)
                 .read_timeout(ANSWER)
                 .build(),
-        )
-        .region(region(options, elsewhere));
+        );
+    if elsewhere {
+        loader = loader.region(region_elsewhere(options));
+    } else if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
     if let Ok(name) = AppName::new("milvault") {
         loader = loader.app_name(name);
     }
@@ -82,22 +85,14 @@ pub(super) async fn connect(options: &S3Options) -> Result<Client> {
     Ok(Client::from_conf(config))
 }
 
-/// The region: as given, else as AWS's tools find it. A service that is not AWS is not asked for one on the machine,
-/// and mostly does not care.
-fn region(options: &S3Options, elsewhere: bool) -> RegionProviderChain {
-    let given = RegionProviderChain::first_try(options.region.clone().map(Region::new));
-    if !elsewhere {
-        let mut usual = DefaultRegionChain::builder();
-        if let Some(profile) = &options.profile {
-            usual = usual.profile_name(profile);
-        }
-        return given.or_else(usual.build());
-    }
+/// The region of a service that is not AWS: as given, else as AWS's environment and files say. The machine is not asked for
+/// one, and mostly it does not matter.
+fn region_elsewhere(options: &S3Options) -> RegionProviderChain {
     let mut files = ProfileFileRegionProvider::builder();
     if let Some(profile) = &options.profile {
         files = files.profile_name(profile);
     }
-    given
+    RegionProviderChain::first_try(options.region.clone().map(Region::new))
         .or_else(EnvironmentVariableRegionProvider::new())
         .or_else(files.build())
         .or_else(Region::from_static("us-east-1"))
