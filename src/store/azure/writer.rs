@@ -95,7 +95,7 @@ impl AzureWriter {
     async fn end(&mut self) -> Result<()> {
         let rest = std::mem::take(&mut self.pending).freeze();
         if self.sent == 0 {
-            return self.put(rest).await;
+            return self.make(Some(rest)).await;
         }
         if !rest.is_empty() {
             self.send(rest).await?;
@@ -103,11 +103,25 @@ impl AzureWriter {
         while let Some(arrived) = self.blocks.join_next().await {
             joined(arrived)?;
         }
-        self.commit().await
+        self.make(None).await
+    }
+
+    /// Makes the object, by a list of blocks or by one request.
+    async fn make(&self, whole: Option<Bytes>) -> Result<()> {
+        for last in [false, true] {
+            let sent = match &whole {
+                Some(bytes) => self.put(bytes.clone()).await,
+                None => self.commit().await,
+            };
+            if self.settle(sent, last).await? {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// Makes the object of the blocks.
-    async fn commit(&self) -> Result<()> {
+    async fn commit(&self) -> azure_core::Result<()> {
         let store = &self.store;
         let kept = store.kept(self.role);
         let options = with_customer_key!(
@@ -129,16 +143,13 @@ impl AzureWriter {
             ),
             ..BlockLookupList::default()
         };
-        let list = list
-            .try_into()
-            .map_err(|error| self.deed().failed(&error))?;
+        let list = list.try_into()?;
         let blob = store.blob(&self.name).block_blob_client();
-        let sent = blob.commit_block_list(list, Some(options)).await;
-        self.settle(sent.map(drop)).await
+        blob.commit_block_list(list, Some(options)).await.map(drop)
     }
 
     /// Makes the object by one request.
-    async fn put(&self, bytes: Bytes) -> Result<()> {
+    async fn put(&self, bytes: Bytes) -> azure_core::Result<()> {
         let store = &self.store;
         let kept = store.kept(self.role);
         let options = with_customer_key!(
@@ -155,14 +166,14 @@ impl AzureWriter {
             }
         );
         let blob = store.blob(&self.name).block_blob_client();
-        let sent = blob.upload(bytes.into(), Some(options)).await;
-        self.settle(sent.map(drop)).await
+        blob.upload(bytes.into(), Some(options)).await.map(drop)
     }
 
-    /// What an answer means: of a request that was sent again, the first may have done its work.
-    async fn settle(&self, sent: azure_core::Result<()>) -> Result<()> {
+    /// What an answer means: of a request that was sent again, the first may have done its work. `false` where another
+    /// try makes sense: the name was taken, and is not any more.
+    async fn settle(&self, sent: azure_core::Result<()>, last: bool) -> Result<bool> {
         let Err(error) = sent else {
-            return Ok(());
+            return Ok(true);
         };
         // Whoever makes the object first takes the blocks of all others from under them.
         let robbed =
@@ -172,8 +183,9 @@ impl AzureWriter {
         }
         let store = &self.store;
         match store.made_by(&self.name, &self.uri, &self.mark).await? {
-            Some(true) => Ok(()),
+            Some(true) => Ok(true),
             Some(false) => Err(taken(&self.uri)),
+            None if !last && !robbed => Ok(false),
             None => Err(self.deed().failed(&error)),
         }
     }
