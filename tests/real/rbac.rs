@@ -442,6 +442,8 @@ fn edited(archive: &Path, edit: impl FnOnce(&mut Value)) {
     fs::write(path, bytes).unwrap();
     fs::write(manifest_path, &text).unwrap();
     fs::write(archive.join("manifest.sha256"), checksum).unwrap();
+    // It would be that of another manifest, and need not be there.
+    fs::remove_file(archive.join("summary.json")).unwrap();
 }
 
 fn sha256(bytes: &[u8]) -> String {
