@@ -47,12 +47,12 @@ impl Program {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_archive_in_s3_is_whole_locked_and_restored_as_it_was() {
     let milvus = servers::milvus_235();
-    python::fill(milvus, "every_type", &[]);
+    python::fill_database(milvus, "in_s3", &["every_type"]);
     let program = Program {
         home: Milvault::new(),
         service: servers::seaweedfs(),
     };
-    let cluster = format!("http://{}", milvus.address);
+    let cluster = format!("http://{}/in_s3", milvus.address);
     let name = buckets::bucket(true).await;
     let store = format!("s3://{name}/prod");
     let archive = format!("{store}/a");
@@ -109,7 +109,8 @@ async fn an_archive_in_s3_is_whole_locked_and_restored_as_it_was() {
         "--compare",
     ];
     program.says(&restore);
-    python::assert_holds(milvus, "every_type", &["--suffix", "_from_s3", "--load"]);
+    let copy = ["--db", "in_s3", "--collection", "every_type_from_s3"];
+    python::assert_holds(milvus, "every_type", &copy);
     let compare = [
         "compare",
         &archive,
@@ -117,7 +118,7 @@ async fn an_archive_in_s3_is_whole_locked_and_restored_as_it_was() {
         "--suffix",
         "_from_s3",
         "--collection",
-        "every_type",
+        "in_s3.every_type",
     ];
     program.says(&compare);
 }
@@ -125,12 +126,12 @@ async fn an_archive_in_s3_is_whole_locked_and_restored_as_it_was() {
 #[test]
 fn locks_that_the_place_does_not_have_are_refused_before_anything_is_touched() {
     let milvus = servers::milvus_235();
-    python::fill(milvus, "not_loaded", &[]);
+    python::fill_database(milvus, "not_in_s3", &["not_loaded"]);
     let program = Program {
         home: Milvault::new(),
         service: servers::seaweedfs(),
     };
-    let cluster = format!("http://{}", milvus.address);
+    let cluster = format!("http://{}/not_in_s3", milvus.address);
     let to_folder = [
         "export",
         "--from",

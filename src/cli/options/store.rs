@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, ValueEnum};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
@@ -29,7 +30,7 @@ pub struct StoreArguments {
     s3_profile: Option<String>,
 
     /// Name the S3 bucket in the path, not in the host's name: MinIO and others want it so
-    #[arg(long, env = "MILVAULT_S3_PATH_STYLE")]
+    #[arg(long, env = "MILVAULT_S3_PATH_STYLE", value_parser = BoolishValueParser::new())]
     s3_path_style: bool,
 
     /// PEM file of an authority that may sign the S3 service's certificate; AWS_CA_BUNDLE means the same
@@ -38,7 +39,7 @@ pub struct StoreArguments {
 
     /// Look for an object before it is written, where the S3 service has no conditional writes; only one export at a
     /// time may then write to the store
-    #[arg(long, env = "MILVAULT_S3_NO_CONDITIONAL_WRITES")]
+    #[arg(long, env = "MILVAULT_S3_NO_CONDITIONAL_WRITES", value_parser = BoolishValueParser::new())]
     s3_no_conditional_writes: bool,
 
     /// Azure storage account [default: AZURE_STORAGE_ACCOUNT, or that of the connection string]
@@ -62,7 +63,7 @@ pub struct StoreArguments {
     gcs_credentials_file: Option<PathBuf>,
 
     /// Give Google Cloud Storage no credentials, as for emulators and public buckets
-    #[arg(long, env = "MILVAULT_GCS_ANONYMOUS")]
+    #[arg(long, env = "MILVAULT_GCS_ANONYMOUS", value_parser = BoolishValueParser::new())]
     gcs_anonymous: bool,
 
     /// File that holds the key with which the service encrypts and decrypts the objects (SSE-C): 32 bytes, or their
