@@ -6,6 +6,7 @@ use std::fmt;
 use arrow_array::types::Int64Type;
 use arrow_array::{Array, ArrayRef, RecordBatch, StringArray, UInt32Array, cast::AsArray};
 use arrow_schema::SchemaRef;
+use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 
 use super::schema::{column, mistyped, unsupported};
@@ -59,7 +60,27 @@ pub fn decode(
     }
     let batch = RecordBatch::try_new(schema.clone(), columns)
         .map_err(|error| Error::column(key_field, error.to_string()))?;
-    sorted(batch, fields, key_field)
+    match fields.iter().find(|field| field.name == key_field) {
+        Some(key) => sorted(batch, key),
+        None => Err(Error::column(
+            key_field,
+            "the primary key is not among the fields",
+        )),
+    }
+}
+
+/// The rows of all batches, which have the columns of `schema`, as one, sorted by the primary key as [`decode`] does.
+///
+/// # Errors
+/// [`Error::Column`] where the key is not a column of `Int64` or `VarChar`.
+pub fn in_key_order(
+    schema: &SchemaRef,
+    batches: &[RecordBatch],
+    key: &Field,
+) -> Result<RecordBatch> {
+    let batch = concat_batches(schema, batches)
+        .map_err(|error| Error::column(&key.name, error.to_string()))?;
+    sorted(batch, key)
 }
 
 fn is_of(field: &Field, data: &FieldData) -> bool {
@@ -194,13 +215,7 @@ pub(super) fn has_no_rows(data: &FieldData) -> bool {
 }
 
 /// The rows in order of their keys. Servers mostly answer in that order, which costs one look at each key.
-fn sorted(batch: RecordBatch, fields: &[Field], key_field: &str) -> Result<RecordBatch> {
-    let Some(field) = fields.iter().find(|field| field.name == key_field) else {
-        return Err(Error::column(
-            key_field,
-            "the primary key is not among the fields",
-        ));
-    };
+fn sorted(batch: RecordBatch, field: &Field) -> Result<RecordBatch> {
     let keys = column(field, &batch)?;
     let order = match field.data_type {
         DataType::Int64 => {
@@ -217,7 +232,7 @@ fn sorted(batch: RecordBatch, fields: &[Field], key_field: &str) -> Result<Recor
     match order {
         None => Ok(batch),
         Some(order) => take_record_batch(&batch, &order)
-            .map_err(|error| Error::column(key_field, error.to_string())),
+            .map_err(|error| Error::column(&field.name, error.to_string())),
     }
 }
 

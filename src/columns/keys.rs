@@ -164,6 +164,22 @@ impl KeyColumn {
         }
     }
 
+    /// The keys that are not in `other`; both ascend.
+    #[must_use]
+    pub fn without(&self, other: &KeyColumn) -> KeyColumn {
+        fn only<T: Ord + Clone>(a: &[T], b: &[T]) -> Vec<T> {
+            a.iter()
+                .filter(|key| b.binary_search(key).is_err())
+                .cloned()
+                .collect()
+        }
+        match (self, other) {
+            (KeyColumn::Int(a), KeyColumn::Int(b)) => KeyColumn::Int(only(a, b)),
+            (KeyColumn::Text(a), KeyColumn::Text(b)) => KeyColumn::Text(only(a, b)),
+            _ => self.clone(),
+        }
+    }
+
     /// How many keys are only here, and how many only in `other`; both ascend.
     pub fn differences(&self, other: &KeyColumn) -> (u64, u64) {
         fn count<T: Ord>(a: &[T], b: &[T]) -> (u64, u64) {

@@ -24,7 +24,7 @@ mod zero;
 #[cfg(test)]
 mod tests;
 
-pub use decode::decode;
+pub use decode::{decode, in_key_order};
 pub use digest::{Digest, Digests};
 pub use encode::encode;
 pub use keys::{KeyColumn, keys, rows_with, up_to};

@@ -1,7 +1,6 @@
 //! Whether the rows that were read are all that the server holds.
 
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use arrow_array::RecordBatch;
 
@@ -12,16 +11,9 @@ use crate::columns::KeyColumn;
 use crate::columns::digest::{self, Digest};
 use crate::compat::{self, Feature, Thing};
 use crate::error::{Error, Result};
-use crate::milvus::expr::{and, key_in, key_range};
+use crate::milvus::expr::{and, key_in};
 use crate::model::{Field, Key};
 use crate::progress::Monitor;
-
-/// How many keys one count names.
-const KEYS_A_COUNT: usize = 2_000;
-
-/// How often a range to which others write is counted, and for how long it is left alone after the first time.
-const COUNTS_OF_A_RANGE: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// How many keys there are, and which.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -308,88 +300,4 @@ impl Scan {
             ))),
         }
     }
-
-    /// Shows, range by range, that all rows that are counted have keys that a walk comes upon.
-    ///
-    /// For a collection to which others write: of all of it no two numbers are of one moment, but those of a range
-    /// agree as soon as nobody has written to it for the blink of an eye; a row that is never returned stays missing.
-    /// What comes after the last key was written since, as far as anyone can tell.
-    async fn find_all_counted(&self) -> Result<()> {
-        let mut walker = self.walk();
-        let mut after = None;
-        while let Some(keys) = walker.next_page().await? {
-            let last = keys.key(keys.len() - 1);
-            self.find_counted_between(after, last.clone(), keys).await?;
-            after = last;
-        }
-        Ok(())
-    }
-
-    async fn find_counted_between(
-        &self,
-        after: Option<Key>,
-        last: Option<Key>,
-        mut keys: KeyColumn,
-    ) -> Result<()> {
-        let range = key_range(
-            &self.key.name,
-            self.has_text_keys(),
-            after.as_ref(),
-            last.as_ref(),
-        );
-        let expr = and(self.filter.as_deref(), range);
-        let partition = self.partition.as_deref();
-        let mut missing = 0;
-        for count in 0..COUNTS_OF_A_RANGE {
-            if count > 0 {
-                tokio::time::sleep(PAUSE * (1 << count)).await;
-                keys = KeyColumn::empty(self.has_text_keys());
-                let mut walker = self.walk_between(after.clone(), last.clone());
-                while let Some(page) = walker.next_page().await? {
-                    keys.append(page);
-                }
-            }
-            let moment = self.cluster.now().await?.unwrap_or(0);
-            let (counted, under_keys) = futures::try_join!(
-                self.cluster.count_at(&self.name, partition, &expr, moment),
-                self.count_under(&keys, moment),
-            )?;
-            missing = counted.unwrap_or(0).saturating_sub(under_keys);
-            if missing == 0 {
-                return Ok(());
-            }
-        }
-        Err(self.incomplete(format!(
-            "rows are written while it is read, and between the keys {} and {} {} counts {missing} rows more than it \
-             returns, however often it is asked; try again when nobody writes to it",
-            shown(after.as_ref()),
-            shown(last.as_ref()),
-            self.cluster.server(),
-        )))
-    }
-
-    /// The number of rows that the server holds under just these keys: more than there are keys where rows
-    /// share one.
-    async fn count_under(&self, keys: &KeyColumn, timestamp: u64) -> Result<u64> {
-        let mut sum = 0;
-        let nameable: Vec<_> = (0..keys.len())
-            .filter_map(|position| keys.key(position))
-            .filter(|key| self.can_name(key) && !matches!(key, Key::Int(i64::MIN)))
-            .collect();
-        // Keys that no expression can name were read once each.
-        sum += (keys.len() - nameable.len()) as u64;
-        for some in nameable.chunks(KEYS_A_COUNT) {
-            let expr = and(self.filter.as_deref(), key_in(&self.key.name, some));
-            let count = self
-                .cluster
-                .count_at(&self.name, self.partition.as_deref(), &expr, timestamp)
-                .await?;
-            sum += count.unwrap_or(some.len() as u64);
-        }
-        Ok(sum)
-    }
-}
-
-fn shown(key: Option<&Key>) -> String {
-    key.map_or_else(|| "(none)".to_owned(), Key::to_string)
 }

@@ -25,7 +25,7 @@ const KEYS_NAMED: usize = 1_000;
 const KEY_BYTES_NAMED: usize = 1 << 20;
 
 /// How often a range is walked again when its rows are not those of the walk.
-const ATTEMPTS: u32 = 6;
+const ATTEMPTS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// A part of a range that is asked for in one answer.
@@ -135,10 +135,7 @@ impl Scan {
         let mut walked = piece.keys;
         for attempt in 1.. {
             let (batches, bytes) = self.rows_of(&piece.after, &walked, &last).await?;
-            let mut came = KeyColumn::empty(self.has_text_keys());
-            for batch in &batches {
-                came.append(KeyColumn::of_batch(batch, &self.key.name)?);
-            }
+            let came = self.keys_of(&batches)?;
             if came == walked {
                 width.learn(bytes, came.len());
                 fetched.batches = batches;
@@ -146,13 +143,19 @@ impl Scan {
                 return Ok(fetched);
             }
             if attempt == ATTEMPTS {
-                let (more, fewer) = came.differences(&walked);
-                return Err(self.incomplete(format!(
-                    "keys after {} up to {last} do not hold still: {} walked, then {fewer} of them missing and {more} \
-                     others there, {ATTEMPTS} times; stop what writes to them, or try again later",
-                    show(&piece.after),
-                    walked.len(),
-                )));
+                let Some(settled) = self.settle(&walked, &came, batches).await? else {
+                    let (more, fewer) = came.differences(&walked);
+                    return Err(self.incomplete(format!(
+                        "keys after {} up to {last} do not hold still: {} walked, then {fewer} of them missing and \
+                         {more} others there, {ATTEMPTS} times; stop what writes to them, or try again later",
+                        show(&piece.after),
+                        walked.len(),
+                    )));
+                };
+                fetched.drift += settled.drift;
+                fetched.bytes = bytes;
+                fetched.batches = vec![settled.rows];
+                return Ok(fetched);
             }
             // Keys that were only counted may never have been there: of two rows that share a key, one is returned.
             let seen = attempt > 1 || !piece.counted;
@@ -194,7 +197,11 @@ impl Scan {
         let mut batches = Vec::new();
         let mut bytes = 0;
         // Positions in `walked` still to be asked for, the next one on top.
-        let mut todo = self.parts(walked);
+        let mut todo = if self.sampled.is_some() {
+            named_parts(walked)
+        } else {
+            std::iter::once(0..walked.len()).collect()
+        };
         while let Some(part) = todo.pop() {
             let after = if part.start == 0 {
                 after.clone()
@@ -258,35 +265,17 @@ impl Scan {
         Ok((batches, bytes))
     }
 
-    /// The parts of some keys that are asked for at first, the first one last: all at once, or of a sample as many
-    /// keys as an expression should name.
-    fn parts(&self, walked: &KeyColumn) -> Vec<Range<usize>> {
-        if self.sampled.is_none() {
-            return std::iter::once(0..walked.len()).collect();
-        }
-        let mut parts = Vec::new();
-        let (mut start, mut bytes) = (0, 0);
-        for position in 0..walked.len() {
-            let weight = walked.bytes(position).len();
-            if position > start
-                && (position - start >= KEYS_NAMED || bytes + weight > KEY_BYTES_NAMED)
-            {
-                parts.push(start..position);
-                (start, bytes) = (position, 0);
-            }
-            bytes += weight;
-        }
-        parts.push(start..walked.len());
-        parts.reverse();
-        parts
-    }
-
     /// An expression for just the keys of a part that were picked; none where a range does, or some cannot be named.
     fn picked_in(&self, walked: &KeyColumn, part: &Range<usize>) -> Option<String> {
         self.sampled.as_ref().filter(|_| !part.is_empty())?;
+        self.named(walked, part)
+    }
+
+    /// An expression for just the keys of a part; none where some cannot be named.
+    pub(super) fn named(&self, keys: &KeyColumn, part: &Range<usize>) -> Option<String> {
         let keys: Option<Vec<Key>> = part
             .clone()
-            .map(|position| walked.key(position))
+            .map(|position| keys.key(position))
             .map(|key| key.filter(|key| self.can_name(key) && *key != Key::Int(i64::MIN)))
             .collect();
         Some(key_in(&self.key.name, &keys?))
@@ -321,7 +310,7 @@ impl Scan {
             .unwrap_or(half)
     }
 
-    async fn decode(&self, page: Page) -> Result<RecordBatch> {
+    pub(super) async fn decode(&self, page: Page) -> Result<RecordBatch> {
         let scan = self.clone();
         compute::run(move || {
             let batch = columns::decode(&scan.fields, &scan.schema, page.fields, &scan.key.name)?;
@@ -353,6 +342,24 @@ impl Scan {
             .filter_map(|field| Some((field.name.as_str(), batch.column_by_name(&field.name)?)))
             .find_map(|(field, column)| columns::zero_vector(column).map(|row| (field, row)))
     }
+}
+
+/// The parts of some keys that expressions should name one by one, the first part last.
+pub(super) fn named_parts(keys: &KeyColumn) -> Vec<Range<usize>> {
+    let mut parts = Vec::new();
+    let (mut start, mut bytes) = (0, 0);
+    for position in 0..keys.len() {
+        let weight = keys.bytes(position).len();
+        if position > start && (position - start >= KEYS_NAMED || bytes + weight > KEY_BYTES_NAMED)
+        {
+            parts.push(start..position);
+            (start, bytes) = (position, 0);
+        }
+        bytes += weight;
+    }
+    parts.push(start..keys.len());
+    parts.reverse();
+    parts
 }
 
 fn show(key: &Option<Key>) -> String {

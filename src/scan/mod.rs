@@ -2,16 +2,18 @@
 //!
 //! Keys alone are cheap to page through; whole rows are cheap to fetch as bounded ranges without a limit,
 //! while a page of whole rows costs the server `limit` rows of every segment. So the keys are walked first,
-//! and each range then proves itself: it must return exactly the keys that were walked. Numbers in a row are
-//! counted instead of walked.
+//! and each range then proves itself: it must return exactly the keys that were walked, or account for each that it
+//! does not. Numbers in a row are counted instead of walked.
 
 mod budget;
 mod completeness;
+mod counted;
 mod cut;
 mod fetch;
 mod first;
 mod leap;
 mod rows;
+mod settle;
 mod snapshot;
 mod verdict;
 mod walk;

@@ -43,7 +43,10 @@ impl World {
             self.meanwhile.get_or_insert(meanwhile);
         }
         let (version, now, largest) = (self.version, self.clock, self.largest_answer);
-        let hidden = self.hidden.clone();
+        let mut hidden = self.hidden.clone();
+        if request.output_fields.len() > 1 {
+            hidden.extend_from_slice(&self.bare);
+        }
         let stored = self.find(&request.db_name, &request.collection_name)?;
         if stored.replicas == 0 {
             // docs/servers-seen.md; 2.2 has no code for it.

@@ -45,6 +45,8 @@ pub struct World {
     pub meanwhile: Option<Meanwhile>,
     /// Keys of rows that are counted and never returned.
     pub hidden: Vec<Key>,
+    /// Keys of rows that are returned only where nothing but keys is asked for (a fault that no server was seen to have).
+    pub bare: Vec<Key>,
     /// What an answer may weigh, in bytes (servers: 64 MiB on 2.2 and 2.3, 100 MiB from 2.4 on).
     pub largest_answer: usize,
     /// Every so many calls, one is refused for its rate.
@@ -78,6 +80,7 @@ impl World {
             } else {
                 Vec::new()
             },
+            bare: Vec::new(),
             largest_answer: 64 << 20,
             rate_limit_every: None,
             lost_answers: Vec::new(),

@@ -6,12 +6,13 @@ use milvault::Error;
 use milvault::archive::{Archive, Drift, Manifest, Mode};
 use milvault::columns::digest::Digests;
 use milvault::model::Key;
+use milvault::naming::Naming;
 
 use crate::made::{connect, copy, insert, make, make_plain, plain, plain_rows, request, upsert};
 use crate::sim::data::{Content, content};
 use crate::sim::{Sim, World};
 use crate::support::program::{Milvault, stderr, stdout};
-use crate::support::vault::{FULL_ACCESS, Listener, Vault, collections};
+use crate::support::vault::{FULL_ACCESS, Listener, Vault, collections, restore_into, restoring};
 
 const PINNING: [(u32, u32, u32); 3] = [(2, 5, 10), (2, 6, 4), (3, 0, 0)];
 const ROWS: i64 = 3_000;
@@ -172,6 +173,48 @@ async fn what_is_written_meanwhile_shows_where_reads_cannot_be_pinned() {
         (Mode::Walk, None)
     );
     assert!(consistency.drift.ranges_rewalked > 0, "{consistency:?}");
+}
+
+/// Rows in the midst of the others come and go with each Query: no two answers agree, and none has to.
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_nobody_touches_are_exported_however_fast_others_are_written() {
+    let sim = Sim::start((2, 4, 17)).await;
+    make_plain(&mut sim.world(), ROWS);
+    sim.world().meanwhile = Some(Box::new(|world, queries| {
+        let queries = queries as i64;
+        let own = |round: i64| (0..30).map(move |n| (n * 7 + round * 11) % 100 * 30 + 1);
+        let gone: Vec<Key> = own(queries).map(Key::Int).collect();
+        world.delete("docs", &gone);
+        upsert(world, "docs", 30, plain_rows(own(queries + 50), queries));
+    }));
+    let vault = Vault::new();
+    let archive = export(&sim, &vault).await;
+    assert!(archive.manifest().consistency.drift.keys_removed > 0);
+
+    let target = Sim::start((2, 4, 17)).await;
+    let options = restoring(&Naming::default());
+    restore_into(&archive, &connect(&target).await, &options).await;
+    let untouched = |sim: &Sim| -> Content {
+        let rows = sim.world().collection("docs").rows.clone();
+        let rows = content(&rows, u64::MAX).into_iter();
+        rows.filter(|((_, key), _)| !matches!(key, Key::Int(key) if key % 30 == 1))
+            .collect()
+    };
+    assert_eq!(untouched(&target).len(), ROWS as usize - 100);
+    assert_eq!(untouched(&target), untouched(&sim));
+}
+
+/// A row whose key is there but which never comes has not been deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_whose_key_alone_comes_fails_the_export() {
+    for version in [(2, 2, 16), (2, 4, 17), (2, 6, 4)] {
+        let sim = Sim::start(version).await;
+        make_plain(&mut sim.world(), ROWS);
+        sim.world().bare = vec![Key::Int(1_000)];
+        let error = try_export(&sim, &Listener::default()).await.unwrap_err();
+        assert!(matches!(error, Error::Incomplete { .. }), "{error}");
+        assert!(error.to_string().contains("1 of them missing"), "{error}");
+    }
 }
 
 /// Keys that grow with time: there is always one more after the last.
