@@ -406,7 +406,8 @@ fn damaged_archives_are_told_and_nothing_is_restored() {
     assert_eq!(collections(), before);
 }
 
-/// Starts a command, interrupts it as soon as it says that it is at work, and gives its end.
+/// Starts a command, interrupts it as soon as it says that it is at work, and gives its end. The signal comes twice, as
+/// from `timeout`, which sends it to the process and to its group.
 fn interrupted(milvault: &Milvault, arguments: &[&str], at_work: &str) -> (Option<i32>, String) {
     let mut command = milvault.command(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -417,6 +418,7 @@ fn interrupted(milvault: &Milvault, arguments: &[&str], at_work: &str) -> (Optio
         line.clear();
         assert_ne!(words.read_line(&mut line).unwrap(), 0, "it ended too early");
     }
+    send("INT", &child);
     send("INT", &child);
     let mut rest = String::new();
     words.read_to_string(&mut rest).unwrap();
