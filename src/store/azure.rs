@@ -27,7 +27,9 @@ use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::parts::Budget;
-use super::{CustomerKey, KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark};
+use super::{
+    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark, range,
+};
 use crate::{Error, Result};
 use account::Account;
 use connect::Container;
@@ -171,7 +173,9 @@ impl Store for AzureStore {
 
     async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         let (name, uri) = self.locate(path)?;
-        self.get_range(&name, &uri, range).await
+        let get = |range| self.get(&name, &uri, Some(range));
+        let size = || async { Ok(self.properties(&name, &uri).await?.size) };
+        range::read(&uri, range, get, size).await
     }
 
     async fn size(&self, path: &str) -> Result<u64> {

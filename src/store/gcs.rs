@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::parts::Budget;
-use super::{KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark};
+use super::{KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark, range};
 use crate::Result;
 use connect::Service;
 use keep::SentKey;
@@ -103,7 +103,9 @@ impl Store for GcsStore {
 
     async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
         let (name, uri) = self.address.locate(path)?;
-        self.get_range(&name, &uri, range).await
+        let get = |range| self.get(&name, &uri, Some(range));
+        let size = || async { Ok(self.resource(&name, &uri).await?.size) };
+        range::read(&uri, range, get, size).await
     }
 
     async fn size(&self, path: &str) -> Result<u64> {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::range::past_end;
 use super::{ObjectWriter, Role, Store, check_path};
 use crate::{Error, Result};
 
@@ -92,8 +93,7 @@ impl Store for LocalStore {
             }
             let size = metadata.len();
             if range.start > range.end || range.end > size {
-                let reason = format!("bytes {}..{} asked of {size}", range.start, range.end);
-                return Err(io::Error::new(ErrorKind::UnexpectedEof, reason));
+                return Err(past_end(&range, size));
             }
             let length = usize::try_from(range.end - range.start).map_err(io::Error::other)?;
             let mut bytes = vec![0; length];

@@ -7,6 +7,7 @@ mod local;
 mod open;
 mod options;
 mod parts;
+mod range;
 mod s3;
 mod web;
 

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::Lock;
 use crate::{Error, Result};
 
@@ -108,7 +110,35 @@ pub enum ServerEncryption {
     Kms(Option<String>),
 }
 
+impl StoreOptions {
+    /// What makes no sense on any store.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let keep = &self.keep;
+        if self.customer_key.is_some() && keep.encryption.is_some() {
+            return Some(
+                "--sse and --sse-customer-key-file exclude each other: one key encrypts an object",
+            );
+        }
+        let past = |lock: &Lock| lock.until <= jiff::Timestamp::now();
+        keep.lock
+            .as_ref()
+            .is_some_and(past)
+            .then_some("the object lock would end in the past: give a later --retain-until")
+    }
+}
+
 impl KeepOptions {
+    /// The tags as a header of S3 and Azure takes them; `None` where there are none.
+    pub(super) fn tags_in_a_query(&self) -> Option<String> {
+        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+        let tags: Vec<String> = self
+            .tags
+            .iter()
+            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
+            .collect();
+        (!tags.is_empty()).then(|| tags.join("&"))
+    }
+
     /// Refuses what was asked for and `store`, such as "a folder", does not have.
     pub(super) fn refuse(&self, store: &str) -> Result<()> {
         let asked = [

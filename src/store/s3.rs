@@ -11,7 +11,6 @@ mod writer;
 
 use std::any::Any;
 use std::fmt;
-use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -23,11 +22,10 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::parts::Budget;
 use super::{
-    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions,
-    check_path, mark,
+    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions, mark,
+    range,
 };
 use crate::Result;
-use failure::Deed;
 use writer::S3Writer;
 
 /// Gives a request the customer's key, where there is one.
@@ -50,9 +48,7 @@ use with_customer_key;
 #[derive(Clone)]
 pub struct S3Store {
     client: Client,
-    bucket: Arc<str>,
-    /// Empty, or ends in a slash.
-    prefix: Arc<str>,
+    address: Arc<Address>,
     options: Arc<S3Options>,
     keep: Arc<KeepOptions>,
     customer_key: Option<Arc<SentKey>>,
@@ -107,12 +103,11 @@ impl S3Store {
     /// # Errors
     /// [`Error::Usage`] for an address that is none, and for options that S3 does not have.
     pub async fn open(uri: &str, options: &StoreOptions) -> Result<S3Store> {
-        let Address { bucket, prefix, .. } = Address::parse("s3", "bucket", uri)?;
+        let address = Address::parse("s3", "bucket", uri)?;
         keep::check(options)?;
         Ok(S3Store {
             client: connect::connect(&options.s3).await?,
-            bucket: bucket.into(),
-            prefix: prefix.into(),
+            address: Arc::new(address),
             options: Arc::new(options.s3.clone()),
             keep: Arc::new(options.keep.clone()),
             customer_key: options
@@ -124,23 +119,8 @@ impl S3Store {
         })
     }
 
-    /// The key of an object, and the address by which errors name it.
-    fn locate(&self, path: &str) -> Result<(String, String)> {
-        check_path(path)?;
-        Ok((format!("{}{path}", self.prefix), self.uri_of(path)))
-    }
-
-    /// The prefix of all that is below a path, and its address.
-    fn locate_below(&self, path: &str) -> Result<(String, String)> {
-        if path.is_empty() {
-            return Ok((self.prefix.to_string(), self.uri()));
-        }
-        let (key, uri) = self.locate(path)?;
-        Ok((format!("{key}/"), uri))
-    }
-
-    fn uri_of(&self, path: &str) -> String {
-        format!("s3://{}/{}{path}", self.bucket, self.prefix)
+    fn bucket(&self) -> &str {
+        &self.address.bucket
     }
 
     /// What makes a write fail where the name is taken.
@@ -152,11 +132,11 @@ impl S3Store {
 #[async_trait]
 impl Store for S3Store {
     fn uri(&self) -> String {
-        self.uri_of("").trim_end_matches('/').to_owned()
+        self.address.uri()
     }
 
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.known.fit.get_or_try_init(|| self.check_fit()).await?;
         Ok(Box::new(S3Writer::new(
             self.clone(),
@@ -168,41 +148,33 @@ impl Store for S3Store {
     }
 
     async fn read(&self, path: &str) -> Result<Bytes> {
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.get(&key, &uri, None).await
     }
 
     async fn read_range(&self, path: &str, range: Range<u64>) -> Result<Bytes> {
-        let (key, uri) = self.locate(path)?;
-        self.get_range(&key, &uri, range).await
+        let (key, uri) = self.address.locate(path)?;
+        let get = |range| self.get(&key, &uri, Some(range));
+        range::read(&uri, range, get, || self.size_of(&key, &uri)).await
     }
 
     async fn size(&self, path: &str) -> Result<u64> {
-        let (key, uri) = self.locate(path)?;
-        let head = self.head(&key, &uri).await?;
-        let size = head.content_length.and_then(|size| size.try_into().ok());
-        size.ok_or_else(|| {
-            let deed = Deed {
-                doing: "read",
-                uri: &uri,
-                right: "s3:GetObject",
-            };
-            deed.because(io::Error::other("the service does not tell its size"))
-        })
+        let (key, uri) = self.address.locate(path)?;
+        self.size_of(&key, &uri).await
     }
 
     async fn list(&self, path: &str) -> Result<Vec<String>> {
-        let (prefix, uri) = self.locate_below(path)?;
+        let (prefix, uri) = self.address.locate_below(path)?;
         self.names(&prefix, &uri).await
     }
 
     async fn remove(&self, path: &str) -> Result<()> {
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.remove_object(&key, &uri).await
     }
 
     async fn remove_all(&self, path: &str) -> Result<()> {
-        let (prefix, uri) = self.locate_below(path)?;
+        let (prefix, uri) = self.address.locate_below(path)?;
         if !path.is_empty() {
             self.remove(path).await?;
         }
@@ -219,18 +191,18 @@ impl Store for S3Store {
         let Some(source) = source.as_any().downcast_ref::<S3Store>() else {
             return Ok(false);
         };
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.known.fit.get_or_try_init(|| self.check_fit()).await?;
         self.copy_from(source, from, &key, &uri, role).await
     }
 
     async fn lock(&self, path: &str) -> Result<()> {
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.lock_object(&key, &uri).await
     }
 
     async fn protection(&self, path: &str) -> Result<Protection> {
-        let (key, uri) = self.locate(path)?;
+        let (key, uri) = self.address.locate(path)?;
         self.protection_of(&key, &uri).await
     }
 

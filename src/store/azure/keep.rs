@@ -7,7 +7,6 @@ use azure_storage_blob::models::{
     AccessTier, BlobClientGetPropertiesResultHeaders, BlobClientSetImmutabilityPolicyOptions,
     BlobContainerClientGetPropertiesResultHeaders, ImmutabilityPolicyMode,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::AzureStore;
 use super::failure::Deed;
@@ -31,9 +30,8 @@ pub(super) struct Kept {
 pub(super) fn check(options: &StoreOptions) -> Result<()> {
     let keep = &options.keep;
     let known = |class: &str| TIERS.iter().any(|tier| tier.eq_ignore_ascii_case(class));
-    let refusal = if options.customer_key.is_some() && keep.encryption.is_some() {
-        "--sse and --sse-customer-key-file exclude each other: one key encrypts an object"
-            .to_owned()
+    let refusal = if let Some(contradiction) = options.contradiction() {
+        contradiction.to_owned()
     } else if keep.encryption == Some(ServerEncryption::Kms(None)) {
         "Azure keeps keys in encryption scopes: name one with --sse-kms-key".to_owned()
     } else if keep.tags.len() > TAGS {
@@ -49,12 +47,6 @@ pub(super) fn check(options: &StoreOptions) -> Result<()> {
                 TIERS.join(", ")
             )
         }
-    } else if keep
-        .lock
-        .as_ref()
-        .is_some_and(|lock| lock.until <= jiff::Timestamp::now())
-    {
-        "the object lock would end in the past: give a later --retain-until".to_owned()
     } else {
         return Ok(());
     };
@@ -67,19 +59,13 @@ impl AzureStore {
         let keep = &self.keep;
         // Cheap tiers charge for months, whenever an object is removed.
         let lasting = role != Role::Mark;
-        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let tags: Vec<String> = keep
-            .tags
-            .iter()
-            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-            .collect();
         let tier = keep.class.as_deref().filter(|_| lasting).and_then(|class| {
             let tier = TIERS.iter().find(|tier| tier.eq_ignore_ascii_case(class))?;
             AccessTier::from_str(tier).ok()
         });
         Kept {
             tier,
-            tags: (lasting && !tags.is_empty()).then(|| tags.join("&")),
+            tags: keep.tags_in_a_query().filter(|_| lasting),
             scope: match &keep.encryption {
                 Some(ServerEncryption::Kms(scope)) => scope.clone(),
                 // All that lies with Azure is encrypted with keys of its own.

@@ -1,6 +1,6 @@
 //! Reading objects, and what is known about them.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::num::NonZero;
 use std::ops::Range;
 
@@ -65,44 +65,6 @@ impl AzureStore {
                 }
                 Err(_) => tries += 1,
             }
-        }
-    }
-
-    pub(super) async fn get_range(
-        &self,
-        name: &str,
-        uri: &str,
-        range: Range<u64>,
-    ) -> Result<Bytes> {
-        let too_far = |size: u64| {
-            let reason = format!("bytes {}..{} asked of {size}", range.start, range.end);
-            deed(uri).because(io::Error::new(ErrorKind::UnexpectedEof, reason))
-        };
-        if range.start >= range.end {
-            let size = self.properties(name, uri).await?.size;
-            let fits = range.start == range.end && range.end <= size;
-            return if fits {
-                Ok(Bytes::new())
-            } else {
-                Err(too_far(size))
-            };
-        }
-        // The service answers with as much as there is, and refuses what begins behind the end.
-        let bytes = match self.get(name, uri, Some(range.clone())).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let size = self.properties(name, uri).await?.size;
-                return Err(if range.end > size {
-                    too_far(size)
-                } else {
-                    error
-                });
-            }
-        };
-        if bytes.len() as u64 == range.end - range.start {
-            Ok(bytes)
-        } else {
-            Err(too_far(range.start + bytes.len() as u64))
         }
     }
 

@@ -47,9 +47,8 @@ pub(super) fn check(options: &StoreOptions) -> Result<()> {
             .iter()
             .any(|known| known.eq_ignore_ascii_case(class))
     };
-    let refusal = if options.customer_key.is_some() && keep.encryption.is_some() {
-        "--sse and --sse-customer-key-file exclude each other: one key encrypts an object"
-            .to_owned()
+    let refusal = if let Some(contradiction) = options.contradiction() {
+        contradiction.to_owned()
     } else if let Some(class) = keep.class.as_deref().filter(|class| !known(class)) {
         format!(
             "Google has no storage class {class:?}: give --storage-class {}",
@@ -57,12 +56,6 @@ pub(super) fn check(options: &StoreOptions) -> Result<()> {
         )
     } else if keep.tags.contains_key(WRITER) {
         format!("the tag {WRITER} is milvault's own: leave it out")
-    } else if keep
-        .lock
-        .as_ref()
-        .is_some_and(|lock| lock.until <= jiff::Timestamp::now())
-    {
-        "the object lock would end in the past: give a later --retain-until".to_owned()
     } else {
         return Ok(());
     };

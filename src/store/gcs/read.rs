@@ -1,6 +1,5 @@
 //! Reading objects, and what is known about them.
 
-use std::io::{self, ErrorKind};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -29,44 +28,6 @@ impl GcsStore {
         }
         let answer = self.service.send(request).await;
         Ok(answer.map_err(|failure| deed(uri).failed(failure))?.body)
-    }
-
-    pub(super) async fn get_range(
-        &self,
-        name: &str,
-        uri: &str,
-        range: Range<u64>,
-    ) -> Result<Bytes> {
-        let too_far = |size: u64| {
-            let reason = format!("bytes {}..{} asked of {size}", range.start, range.end);
-            deed(uri).because(io::Error::new(ErrorKind::UnexpectedEof, reason))
-        };
-        if range.start >= range.end {
-            let size = self.resource(name, uri).await?.size;
-            let fits = range.start == range.end && range.end <= size;
-            return if fits {
-                Ok(Bytes::new())
-            } else {
-                Err(too_far(size))
-            };
-        }
-        // The service answers with as much as there is, and refuses what begins behind the end.
-        let bytes = match self.get(name, uri, Some(range.clone())).await {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                let size = self.resource(name, uri).await?.size;
-                return Err(if range.end > size {
-                    too_far(size)
-                } else {
-                    error
-                });
-            }
-        };
-        if bytes.len() as u64 == range.end - range.start {
-            Ok(bytes)
-        } else {
-            Err(too_far(range.start + bytes.len() as u64))
-        }
     }
 
     pub(super) async fn resource(&self, name: &str, uri: &str) -> Result<Resource> {

@@ -71,10 +71,10 @@ impl S3Store {
         if !one_service {
             return Ok(false);
         }
-        let (from_key, from_uri) = source.locate(from)?;
+        let (from_key, from_uri) = source.address.locate(from)?;
         let held = source.head(&from_key, &from_uri).await?;
         self.look_first(key, uri).await?;
-        let path = format!("{}/{from_key}", source.bucket);
+        let path = format!("{}/{from_key}", source.bucket());
         let copy = Copy {
             to: self,
             source,
@@ -108,7 +108,7 @@ impl Copy<'_> {
         let request = to
             .client
             .copy_object()
-            .bucket(&*to.bucket)
+            .bucket(to.bucket())
             .key(self.key)
             .copy_source(&self.from)
             .metadata_directive(MetadataDirective::Replace)
@@ -134,7 +134,7 @@ impl Copy<'_> {
         let request = to
             .client
             .create_multipart_upload()
-            .bucket(&*to.bucket)
+            .bucket(to.bucket())
             .key(self.key)
             .set_metadata(Some(metadata(self.role, &self.mark)))
             .checksum_algorithm(ChecksumAlgorithm::Sha256)
@@ -170,7 +170,7 @@ impl Copy<'_> {
             .to
             .client
             .complete_multipart_upload()
-            .bucket(&*self.to.bucket)
+            .bucket(self.to.bucket())
             .key(self.key)
             .upload_id(upload)
             .multipart_upload(
@@ -197,7 +197,7 @@ impl Copy<'_> {
         let request = to
             .client
             .upload_part_copy()
-            .bucket(&*to.bucket)
+            .bucket(to.bucket())
             .key(self.key)
             .upload_id(upload)
             .part_number(number)

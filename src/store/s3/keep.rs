@@ -7,7 +7,6 @@ use aws_sdk_s3::types::{
     ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockRetention,
     ObjectLockRetentionMode, ServerSideEncryption, StorageClass,
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::S3Store;
 use super::failure::{self, Deed};
@@ -31,9 +30,8 @@ pub(super) struct Kept {
 /// Refuses options that make no sense.
 pub(super) fn check(options: &StoreOptions) -> Result<()> {
     let keep = &options.keep;
-    let refusal = if options.customer_key.is_some() && keep.encryption.is_some() {
-        "--sse and --sse-customer-key-file exclude each other: one key encrypts an object"
-            .to_owned()
+    let refusal = if let Some(contradiction) = options.contradiction() {
+        contradiction.to_owned()
     } else if keep.tags.len() > TAGS {
         format!("S3 objects have at most {TAGS} tags: leave out some --tag")
     } else if let Some(class) = keep.class.as_deref().filter(|class| FROZEN.contains(class)) {
@@ -41,12 +39,6 @@ pub(super) fn check(options: &StoreOptions) -> Result<()> {
             "objects of the storage class {class} cannot be read for hours: use GLACIER_IR, or let a rule of the \
              bucket move old archives"
         )
-    } else if keep
-        .lock
-        .as_ref()
-        .is_some_and(|lock| lock.until <= jiff::Timestamp::now())
-    {
-        "the object lock would end in the past: give a later --retain-until".to_owned()
     } else {
         return Ok(());
     };
@@ -64,19 +56,13 @@ impl S3Store {
         };
         // Cheap classes charge for months, whenever an object is removed.
         let lasting = role != Role::Mark;
-        let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
-        let tags: Vec<String> = keep
-            .tags
-            .iter()
-            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-            .collect();
         Kept {
             class: keep
                 .class
                 .as_deref()
                 .filter(|_| lasting)
                 .map(StorageClass::from),
-            tags: (lasting && !tags.is_empty()).then(|| tags.join("&")),
+            tags: keep.tags_in_a_query().filter(|_| lasting),
             encryption,
             kms_key,
         }
@@ -88,7 +74,7 @@ impl S3Store {
             return Ok(());
         }
         let request = self.client.get_object_lock_configuration();
-        let asked = request.bucket(&*self.bucket).send().await;
+        let asked = request.bucket(self.bucket()).send().await;
         let enabled = match &asked {
             Ok(answer) => answer.object_lock_configuration().is_some_and(|found| {
                 found.object_lock_enabled() == Some(&ObjectLockEnabled::Enabled)
@@ -97,7 +83,7 @@ impl S3Store {
             Err(error) => {
                 let deed = Deed {
                     doing: "lock objects in",
-                    uri: &self.uri_of(""),
+                    uri: &self.address.uri(),
                     right: "s3:GetBucketObjectLockConfiguration",
                 };
                 return Err(deed.failed(error));
@@ -109,7 +95,7 @@ impl S3Store {
         Err(Error::Usage(format!(
             "the bucket {} has no Object Lock, which --object-lock and --legal-hold need: turn it on, or name another \
              bucket",
-            self.bucket
+            self.bucket()
         )))
     }
 
@@ -129,7 +115,7 @@ impl S3Store {
                 .retain_until_date(DateTime::from_secs(lock.until.as_second()))
                 .build();
             let request = self.client.put_object_retention().retention(retention);
-            let sent = request.bucket(&*self.bucket).key(key).send().await;
+            let sent = request.bucket(self.bucket()).key(key).send().await;
             sent.map_err(|error| deed("s3:PutObjectRetention").failed(&error))?;
         }
         if self.keep.legal_hold {
@@ -137,7 +123,7 @@ impl S3Store {
                 .status(ObjectLockLegalHoldStatus::On)
                 .build();
             let request = self.client.put_object_legal_hold().legal_hold(hold);
-            let sent = request.bucket(&*self.bucket).key(key).send().await;
+            let sent = request.bucket(self.bucket()).key(key).send().await;
             sent.map_err(|error| deed("s3:PutObjectLegalHold").failed(&error))?;
         }
         Ok(())
@@ -155,9 +141,9 @@ impl S3Store {
             right,
         };
         let retention = self.client.get_object_retention();
-        let retention = retention.bucket(&*self.bucket).key(key).send();
+        let retention = retention.bucket(self.bucket()).key(key).send();
         let hold = self.client.get_object_legal_hold();
-        let hold = hold.bucket(&*self.bucket).key(key).send();
+        let hold = hold.bucket(self.bucket()).key(key).send();
         let (retention, hold) = tokio::join!(retention, hold);
         let retention = match retention {
             Ok(answer) => answer.retention,

@@ -1,6 +1,6 @@
 //! Reading and listing.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use backon::{ExponentialBuilder, Retryable};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use super::failure::{self, Deed};
+use super::failure::Deed;
 use super::{S3Store, with_customer_key};
 use crate::{Error, Result};
 
@@ -26,8 +26,13 @@ enum Stop {
 }
 
 impl S3Store {
-    /// Reads an object, or the bytes of an HTTP range.
-    pub(super) async fn get(&self, key: &str, uri: &str, range: Option<String>) -> Result<Bytes> {
+    /// Reads an object, or a part of it that is not empty.
+    pub(super) async fn get(
+        &self,
+        key: &str,
+        uri: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes> {
         let again = ExponentialBuilder::default()
             .with_min_delay(FIRST_WAIT)
             .with_max_times(AGAIN)
@@ -42,52 +47,26 @@ impl S3Store {
         })
     }
 
-    async fn get_once(&self, key: &str, uri: &str, range: Option<String>) -> Result<Bytes, Stop> {
-        let request = self.client.get_object().bucket(&*self.bucket).key(key);
-        let request = with_customer_key!(self, request).set_range(range.clone());
-        let got = request.send().await.map_err(|error| {
-            let past_end = failure::answer(&error).is_some_and(|answer| answer.status == 416);
-            Stop::Failed(if past_end {
-                let reason = format!(
-                    "{} asked of an object that ends before",
-                    range.unwrap_or_default()
-                );
-                reading(uri).because(io::Error::new(ErrorKind::UnexpectedEof, reason))
-            } else {
-                reading(uri).failed(&error)
-            })
-        })?;
+    async fn get_once(
+        &self,
+        key: &str,
+        uri: &str,
+        range: Option<Range<u64>>,
+    ) -> Result<Bytes, Stop> {
+        let range = range.map(|range| format!("bytes={}-{}", range.start, range.end - 1));
+        let request = self.client.get_object().bucket(self.bucket()).key(key);
+        let request = with_customer_key!(self, request).set_range(range);
+        let got = request.send().await;
+        let got = got.map_err(|error| Stop::Failed(reading(uri).failed(&error)))?;
         match got.body.collect().await {
             Ok(bytes) => Ok(bytes.into_bytes()),
             Err(error) => Err(Stop::Broken(error.into())),
         }
     }
 
-    pub(super) async fn get_range(&self, key: &str, uri: &str, range: Range<u64>) -> Result<Bytes> {
-        let short = |held: u64| {
-            let reason = format!("bytes {}..{} asked of {held}", range.start, range.end);
-            reading(uri).because(io::Error::new(ErrorKind::UnexpectedEof, reason))
-        };
-        // HTTP has no empty ranges.
-        if range.start >= range.end {
-            let head = self.head(key, uri).await?;
-            let size = head.content_length.unwrap_or_default().unsigned_abs();
-            if range.start > range.end || range.end > size {
-                return Err(short(size));
-            }
-            return Ok(Bytes::new());
-        }
-        let asked = format!("bytes={}-{}", range.start, range.end - 1);
-        let bytes = self.get(key, uri, Some(asked)).await?;
-        if bytes.len() as u64 != range.end - range.start {
-            return Err(short(range.start + bytes.len() as u64));
-        }
-        Ok(bytes)
-    }
-
     /// What the service says of an object.
     pub(super) async fn head(&self, key: &str, uri: &str) -> Result<HeadObjectOutput> {
-        let request = self.client.head_object().bucket(&*self.bucket).key(key);
+        let request = self.client.head_object().bucket(self.bucket()).key(key);
         let request = with_customer_key!(self, request);
         request
             .send()
@@ -95,12 +74,19 @@ impl S3Store {
             .map_err(|error| reading(uri).failed(&error))
     }
 
+    pub(super) async fn size_of(&self, key: &str, uri: &str) -> Result<u64> {
+        let head = self.head(key, uri).await?;
+        let size = head.content_length.and_then(|size| size.try_into().ok());
+        let untold = || io::Error::other("the service does not tell its size");
+        size.ok_or_else(|| reading(uri).because(untold()))
+    }
+
     /// The names directly below a prefix, sorted.
     pub(super) async fn names(&self, prefix: &str, uri: &str) -> Result<Vec<String>> {
         let mut pages = self
             .client
             .list_objects_v2()
-            .bucket(&*self.bucket)
+            .bucket(self.bucket())
             .prefix(prefix)
             .delimiter("/")
             // XML cannot carry every character.

@@ -44,7 +44,7 @@ impl S3Store {
             let mut pages = self
                 .client
                 .list_objects_v2()
-                .bucket(&*self.bucket)
+                .bucket(self.bucket())
                 .prefix(prefix)
                 .encoding_type(EncodingType::Url)
                 .into_paginator()
@@ -73,7 +73,7 @@ impl S3Store {
                 Some(_) => "s3:DeleteObjectVersion, and the object must not be locked",
             },
         };
-        let request = self.client.delete_object().bucket(&*self.bucket).key(key);
+        let request = self.client.delete_object().bucket(self.bucket()).key(key);
         match request
             .set_version_id(version.map(str::to_owned))
             .send()
@@ -99,13 +99,17 @@ impl S3Store {
             .quiet(true)
             .build()
             .map_err(|error| deed.because(io::Error::other(error)))?;
-        let request = self.client.delete_objects().bucket(&*self.bucket);
+        let request = self.client.delete_objects().bucket(self.bucket());
         let answer = request.delete(wanted).send().await;
         let answer = answer.map_err(|error| deed.failed(&error))?;
         match answer.errors().first() {
             None => Ok(()),
             Some(refused) => {
-                let uri = format!("s3://{}/{}", self.bucket, refused.key().unwrap_or_default());
+                let uri = format!(
+                    "s3://{}/{}",
+                    self.bucket(),
+                    refused.key().unwrap_or_default()
+                );
                 let code = refused.code().unwrap_or_default();
                 let way_out = match code {
                     "AccessDenied" => {
@@ -127,7 +131,7 @@ impl S3Store {
     async fn has_versions(&self) -> bool {
         let ask = || async {
             let request = self.client.get_bucket_versioning();
-            let answer = request.bucket(&*self.bucket).send().await;
+            let answer = request.bucket(self.bucket()).send().await;
             answer.is_ok_and(|answer| {
                 let status = answer.status();
                 status == Some(&BucketVersioningStatus::Enabled)
@@ -149,7 +153,7 @@ impl S3Store {
             let page = self
                 .client
                 .list_object_versions()
-                .bucket(&*self.bucket)
+                .bucket(self.bucket())
                 .prefix(prefix)
                 .encoding_type(EncodingType::Url)
                 .set_key_marker(next_key)
@@ -191,7 +195,7 @@ impl S3Store {
         let (mut next_key, mut next_upload) = (None, None);
         loop {
             let request = self.client.list_multipart_uploads();
-            let request = request.bucket(&*self.bucket).prefix(prefix);
+            let request = request.bucket(self.bucket()).prefix(prefix);
             let request = request
                 .set_key_marker(next_key)
                 .set_upload_id_marker(next_upload);

@@ -130,7 +130,7 @@ impl S3Writer {
         let request = store
             .client
             .create_multipart_upload()
-            .bucket(&*store.bucket)
+            .bucket(store.bucket())
             .key(&self.key)
             .set_metadata(Some(metadata(self.role, &self.mark)))
             .checksum_algorithm(ChecksumAlgorithm::Sha256);
@@ -188,7 +188,7 @@ impl S3Writer {
         let request = store
             .client
             .complete_multipart_upload()
-            .bucket(&*store.bucket)
+            .bucket(store.bucket())
             .key(&self.key)
             .upload_id(&upload.id)
             .checksum_sha256(format!("{sum}-{}", upload.done.len()))
@@ -250,7 +250,7 @@ impl S3Writer {
         let request = store
             .client
             .put_object()
-            .bucket(&*store.bucket)
+            .bucket(store.bucket())
             .key(&self.key)
             .set_metadata(Some(metadata(self.role, &self.mark)))
             .checksum_sha256(STANDARD.encode(sha))
@@ -345,7 +345,7 @@ impl S3Store {
         let request = self
             .client
             .upload_part()
-            .bucket(&*self.bucket)
+            .bucket(self.bucket())
             .key(key)
             .upload_id(upload)
             .part_number(i32::try_from(number).unwrap_or(i32::MAX))
@@ -374,7 +374,7 @@ impl S3Store {
     /// folder or by the bucket's rule for uploads.
     pub(super) async fn abort(&self, key: &str, upload: &str) {
         let request = self.client.abort_multipart_upload();
-        let request = request.bucket(&*self.bucket).key(key).upload_id(upload);
+        let request = request.bucket(self.bucket()).key(key).upload_id(upload);
         let _ = request.send().await;
     }
 
