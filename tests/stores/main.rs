@@ -12,6 +12,7 @@ mod gcs;
 mod s3;
 mod s3_faults;
 mod s3_keeping;
+mod s3_simulated;
 mod secrets;
 mod simulated;
 

@@ -54,10 +54,15 @@ pub async fn bucket(lock: bool) -> String {
 
 /// How to reach the server.
 pub fn options() -> StoreOptions {
+    options_at(&servers::seaweedfs().address)
+}
+
+/// How to reach a service at `127.0.0.1:PORT`.
+pub fn options_at(address: &str) -> StoreOptions {
     let (key, secret) = ADMIN;
     StoreOptions {
         s3: S3Options {
-            endpoint: Some(endpoint()),
+            endpoint: Some(format!("http://{address}")),
             path_style: true,
             credentials: Some(credentials(key, secret)),
             ..S3Options::default()
