@@ -6,6 +6,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::Error;
+use crate::store::web::{causes, one_line};
 
 /// What was done to which object, and the right that it takes.
 #[derive(Clone, Copy, Debug)]
@@ -180,24 +181,6 @@ where
         )
     };
     (kind, format!("{words}; {way_out}"))
-}
-
-/// What went wrong below, the last being what really did; each once.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        let text = one_line(&error.to_string());
-        if !words.iter().any(|known| known.contains(&text)) {
-            words.push(text);
-        }
-        cause = error.source();
-    }
-    words.join(": ")
-}
-
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn bucket(uri: &str) -> &str {
