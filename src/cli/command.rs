@@ -11,7 +11,9 @@ use super::{
 const AFTER_HELP: &str = "\
 A CLUSTER is http[s]://[user:password@]host[:port][/database], or the path of a milvus-lite database (a name \
 that ends in .db, or its folder), which is then served for the length of the run, or the name of a profile, which \
-a /DATABASE may follow. A STORE is a folder; an ARCHIVE is a store, a slash and a name.
+a /DATABASE may follow. A STORE is a folder, s3://bucket/prefix, az://container/prefix, gs://bucket/prefix, or the \
+name of a store and a colon (NAME:, or NAME:PATH for what is below it); an ARCHIVE is a store, a slash and a name, or \
+NAME:ARCHIVE.
 
 Profiles are kept in the file that --config names, else in ./milvault.toml, else in milvault/milvault.toml in \
 $XDG_CONFIG_HOME or ~/.config:
@@ -25,6 +27,17 @@ Its other keys are password_env, token_file and token_env (…_env names a varia
 tls_cert, tls_key, tls_server_name and timeout. Paths start at the file's folder. No key takes a password itself, \
 because such files get copied and shared. Where a folder could be meant as well, the profile is; write ./NAME \
 or ./NAME/ARCHIVE for what is in the folder.
+
+The same file names stores, and how each is reached:
+
+  [stores.vault]
+  address = \"s3://backups/prod\"
+  s3_endpoint = \"https://minio.example:9000\"
+  s3_path_style = true
+  s3_profile = \"vault\"
+
+Its keys are those of the options under Store (s3_…, azure_…, gcs_…, sse_customer_key_file), which are not for stores \
+with names. So a copy, an export to several stores, or a bulk import may have different services at its ends.
 
 Who we are at a cluster: its address says so, else the options --user with --password-file, or --token-file, \
 else its profile, else the environment. MILVAULT_FROM_USER, MILVAULT_FROM_PASSWORD and MILVAULT_FROM_TOKEN are \

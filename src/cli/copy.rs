@@ -56,10 +56,9 @@ struct Outcome<'a> {
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
-    let (from, name) = place::archive_path(&arguments.archive)?;
-    let options = arguments.stores.writing(&arguments.keep)?;
-    let store = place::store(&arguments.store, &options).await?;
-    let options = arguments.stores.options()?;
+    let stores = &arguments.stores;
+    let (from, name, options) = place::archive_place(&arguments.archive, stores, session)?;
+    let store = place::store(&arguments.store, stores, &arguments.keep, session).await?;
     let opening = async { Inventory::open(store::open(&from, &options).await?, &name).await };
     let source = session
         .ctx

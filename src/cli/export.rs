@@ -100,7 +100,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let mask_key = arguments.masks.key()?;
     let named = place::cluster(&arguments.from, session)?;
-    let stores = stores(&arguments).await?;
+    let stores = stores(&arguments, session).await?;
     let connection = &arguments.connection;
     let source = place::connect(&named, connection, Role::From, session).await?;
     let options = ExportOptions {
@@ -167,12 +167,11 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
 }
 
 /// Opens the stores, each of which must be another.
-async fn stores(arguments: &Arguments) -> Result<Vec<Arc<dyn Store>>> {
+async fn stores(arguments: &Arguments, session: &Session) -> Result<Vec<Arc<dyn Store>>> {
     let texts = &arguments.to;
-    let options = arguments.stores.writing(&arguments.keep)?;
     let mut stores: Vec<Arc<dyn Store>> = Vec::with_capacity(texts.len());
     for text in texts {
-        let store = place::store(text, &options).await?;
+        let store = place::store(text, &arguments.stores, &arguments.keep, session).await?;
         if stores.iter().any(|other| other.uri() == store.uri()) {
             return Err(Error::Usage(format!("--to names {} twice", store.uri())));
         }

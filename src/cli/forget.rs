@@ -121,7 +121,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let options = options(&arguments);
     let ctx = &session.ctx;
     let planning = async {
-        let store = place::existing_store(&arguments.store, &arguments.stores).await?;
+        let store = place::existing_store(&arguments.store, &arguments.stores, session).await?;
         let plan = plan(&store, &options).await?;
         Ok((store, plan))
     };

@@ -59,7 +59,7 @@ async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> 
         ));
     }
     let listing = async {
-        let store = place::existing_store(&arguments.place, &arguments.stores).await?;
+        let store = place::existing_store(&arguments.place, &arguments.stores, session).await?;
         Ok((store.uri(), archive::list(&store).await?))
     };
     let (uri, listing) = session.ctx.until_stopped("listing", listing).await?;

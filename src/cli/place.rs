@@ -10,7 +10,9 @@ use milvault::store::{self, Store, StoreOptions};
 use milvault::{Error, Result};
 
 use super::Session;
-use super::options::{ConnectionArguments, Profile, Profiles, Role, StoreArguments, is_name};
+use super::options::{
+    ConnectionArguments, KeepArguments, Profile, Profiles, Role, StoreArguments, is_name,
+};
 
 /// Whether the text names a cluster by itself, without a profile.
 fn is_cluster(text: &str) -> bool {
@@ -188,8 +190,7 @@ pub async fn serve(path: &Path, absent: Absent, session: &Session) -> Result<Con
 
 /// Opens the archive that `text` names.
 pub async fn archive(text: &str, stores: &StoreArguments, session: &Session) -> Result<Archive> {
-    let (place, name) = archive_path(text)?;
-    let options = stores.options()?;
+    let (place, name, options) = archive_place(text, stores, session)?;
     let opening = async { Archive::open(store::open(&place, &options).await?, &name).await };
     session
         .ctx
@@ -197,21 +198,36 @@ pub async fn archive(text: &str, stores: &StoreArguments, session: &Session) -> 
         .await
 }
 
-/// The store and the name of the archive that `text` names.
-pub fn archive_path(text: &str) -> Result<(String, String)> {
-    check_files(text, "an archive")?;
-    store::split_archive(text)
+/// The store of the archive that `text` names, the archive's name, and how the store is reached.
+pub fn archive_place(
+    text: &str,
+    stores: &StoreArguments,
+    session: &Session,
+) -> Result<(String, String, StoreOptions)> {
+    let (address, stores) = located(text, "an archive", stores, session)?;
+    let (place, name) = store::split_archive(&address)?;
+    Ok((place, name, stores.options()?))
 }
 
-/// Opens the store that `text` names. Nothing says that it is there yet.
-pub async fn store(text: &str, options: &StoreOptions) -> Result<Arc<dyn Store>> {
-    check_files(text, "a store")?;
-    store::open(text, options).await
+/// Opens the store that `text` names, whose objects are to be kept so. Nothing says that it is there yet.
+pub async fn store(
+    text: &str,
+    stores: &StoreArguments,
+    keep: &KeepArguments,
+    session: &Session,
+) -> Result<Arc<dyn Store>> {
+    let (address, stores) = located(text, "a store", stores, session)?;
+    store::open(&address, &stores.writing(keep)?).await
 }
 
 /// Opens a store that must be there, and must not be an archive.
-pub async fn existing_store(text: &str, stores: &StoreArguments) -> Result<Arc<dyn Store>> {
-    let store = store(text, &stores.options()?).await?;
+pub async fn existing_store(
+    text: &str,
+    stores: &StoreArguments,
+    session: &Session,
+) -> Result<Arc<dyn Store>> {
+    let (address, stores) = located(text, "a store", stores, session)?;
+    let store = store::open(&address, &stores.options()?).await?;
     let held = store.list("").await?;
     if held.iter().any(|name| name == MANIFEST) {
         return Err(Error::Usage(format!(
@@ -227,6 +243,22 @@ pub async fn existing_store(text: &str, stores: &StoreArguments) -> Result<Arc<d
         });
     }
     Ok(store)
+}
+
+/// The address of the store, or of what is in it, that `text` names, and how it is reached: as the file of profiles says
+/// where it is NAME:PATH, else as the options say.
+pub fn located(
+    text: &str,
+    wanted: &str,
+    stores: &StoreArguments,
+    session: &Session,
+) -> Result<(String, StoreArguments)> {
+    let profiles = Profiles::load(session.config.as_deref())?;
+    if let Some((address, named)) = profiles.find_store(text) {
+        return Ok((address, named.clone()));
+    }
+    check_files(text, wanted)?;
+    Ok((text.to_owned(), stores.clone()))
 }
 
 fn check_files(text: &str, wanted: &str) -> Result<()> {

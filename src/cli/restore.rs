@@ -227,7 +227,10 @@ async fn options(arguments: &Arguments, session: &Session) -> Result<RestoreOpti
         if_exists: arguments.writing.if_exists(),
         adapt: arguments.writing.adaptation()?,
         mode: arguments.importing.mode(),
-        import: arguments.importing.import(&arguments.stores).await?,
+        import: arguments
+            .importing
+            .import(&arguments.stores, session)
+            .await?,
         aliases: arguments.writing.aliases(),
         load: !arguments.no_load,
         rbac: arguments.rbac.options(&session.ctx)?,

@@ -9,6 +9,7 @@ mod azure;
 mod clouds_simulated;
 mod conformance;
 mod gcs;
+mod named;
 mod s3;
 mod s3_faults;
 mod s3_keeping;

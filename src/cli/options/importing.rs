@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use milvault::restore::{ImportOptions, ImportStore, Mode};
-use milvault::store::StoreOptions;
+use milvault::store::{self, StoreOptions};
 use milvault::{Error, Result};
 
 use super::StoreArguments;
 use super::connection::seconds;
-use crate::cli::place;
+use crate::cli::{Session, place};
 
 /// How rows get into the target.
 #[derive(Args, Clone, Debug)]
@@ -56,9 +56,13 @@ impl ImportArguments {
     }
 
     /// What bulk import needs, if it is given.
-    pub async fn import(&self, stores: &StoreArguments) -> Result<Option<ImportOptions>> {
-        let store = match (&self.import_store, self.mode) {
-            (Some(store), _) => store,
+    pub async fn import(
+        &self,
+        stores: &StoreArguments,
+        session: &Session,
+    ) -> Result<Option<ImportOptions>> {
+        let text = match (&self.import_store, self.mode) {
+            (Some(text), _) => text,
             (None, How::Import) => {
                 return Err(Error::Usage(
                     "--mode import needs to know where Milvus reads files: give --import-store"
@@ -74,11 +78,12 @@ impl ImportArguments {
             ));
         }
         // It is reached as archives are, but what Milvus is to read is encrypted with no key of ours.
+        let (address, stores) = place::located(text, "a store", stores, session)?;
         let reached = StoreOptions {
             customer_key: None,
             ..stores.options()?
         };
-        let opened = place::store(store, &reached).await?;
+        let opened = store::open(&address, &reached).await?;
         let folder = opened.uri();
         // A folder that we would make is none that Milvus reads.
         if !folder.contains("://") && !Path::new(&folder).is_dir() {

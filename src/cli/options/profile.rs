@@ -1,4 +1,4 @@
-//! Clusters that have a name: the profiles of `milvault.toml`.
+//! Clusters and stores that have a name: the profiles of `milvault.toml`.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -10,6 +10,7 @@ use milvault::milvus::Address;
 use milvault::{Error, Result};
 use serde::{Deserialize, Deserializer};
 
+use super::StoreArguments;
 use super::connection::secret;
 
 /// The file's name, in the working folder and in the folder for configurations.
@@ -21,7 +22,12 @@ const FILE: &str = "milvault.toml";
 struct Content {
     #[serde(default)]
     profiles: BTreeMap<String, Profile>,
+    #[serde(default)]
+    stores: BTreeMap<String, StoreArguments>,
 }
+
+/// What an address may begin with, which no store is called.
+const SCHEMES: [&str; 7] = ["s3", "az", "gs", "file", "http", "https", "tcp"];
 
 /// A cluster, how it is reached, and who we are there. Paths in it start at the folder of the file.
 #[derive(Clone, Deserialize)]
@@ -46,6 +52,7 @@ pub struct Profile {
 pub struct Profiles {
     file: Option<PathBuf>,
     profiles: BTreeMap<String, Profile>,
+    stores: BTreeMap<String, StoreArguments>,
 }
 
 impl Profiles {
@@ -94,10 +101,31 @@ impl Profiles {
                 .check(name)
                 .map_err(|reason| in_profile(file, name, &reason))?;
         }
+        let mut stores = BTreeMap::new();
+        for (name, store) in content.stores {
+            let named = match store.named(folder) {
+                _ if !is_name(&name) || name.contains(':') || SCHEMES.contains(&&*name) => Err(
+                    "a store's name has no slashes and colons, and is no scheme such as s3"
+                        .to_owned(),
+                ),
+                named => named,
+            };
+            let wrong =
+                |reason| Error::Usage(format!("{}: store {name}: {reason}", file.display()));
+            stores.insert(name.clone(), named.map_err(wrong)?);
+        }
         Ok(Profiles {
             file: Some(file.to_owned()),
             profiles,
+            stores,
         })
+    }
+
+    /// The address that NAME:PATH stands for, and how the store of that name is reached.
+    pub fn find_store(&self, text: &str) -> Option<(String, &StoreArguments)> {
+        let (name, path) = text.split_once(':')?;
+        let store = self.stores.get(name)?;
+        Some((store.below(path), store))
     }
 
     /// The profile that NAME or NAME/DATABASE means, and the address or milvus-lite path that it stands for.

@@ -12,11 +12,17 @@ use milvault::store::{
     ServerEncryption, StoreOptions,
 };
 use milvault::{Error, Result};
+use serde::Deserialize;
 
-/// How stores are reached.
-#[derive(Args, Clone, Debug, Default)]
+/// How stores are reached; as a table of `milvault.toml`, how a store is that has a name.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
 #[command(next_help_heading = "Store")]
+#[serde(default, deny_unknown_fields, expecting = "a table")]
 pub struct StoreArguments {
+    /// The address of a store that has a name.
+    #[arg(skip)]
+    address: String,
+
     /// Address of an S3 service that is not AWS: http[s]://host[:port]
     #[arg(long, value_name = "URL", env = "MILVAULT_S3_ENDPOINT")]
     s3_endpoint: Option<String>,
@@ -125,6 +131,41 @@ enum Sse {
 }
 
 impl StoreArguments {
+    /// Of a table of `milvault.toml`: takes paths from the folder of the file, and refuses what names no store.
+    pub fn named(mut self, folder: &Path) -> Result<StoreArguments, String> {
+        let paths = [
+            &mut self.s3_ca_file,
+            &mut self.azure_connection_file,
+            &mut self.gcs_credentials_file,
+            &mut self.sse_customer_key_file,
+        ];
+        for path in paths.into_iter().flatten() {
+            *path = folder.join(&*path);
+        }
+        if self.address.is_empty() {
+            return Err(
+                "it has no address: a folder, s3://bucket/prefix, az://… or gs://…".to_owned(),
+            );
+        }
+        if self.address.contains('@') && self.address.contains("://") {
+            return Err("the address holds an @: credentials are not written into it".to_owned());
+        }
+        if !self.address.contains("://") {
+            let path = folder.join(&self.address);
+            let text = path.to_str().ok_or("the address is no UTF-8")?;
+            self.address = text.to_owned();
+        }
+        Ok(self)
+    }
+
+    /// The address of what is at a path below a store that has a name.
+    pub fn below(&self, path: &str) -> String {
+        match (self.address.trim_end_matches('/'), path.trim_matches('/')) {
+            (_, "") => self.address.clone(),
+            (address, path) => format!("{address}/{path}"),
+        }
+    }
+
     /// How to reach a store that is only read.
     pub fn options(&self) -> Result<StoreOptions> {
         Ok(StoreOptions {

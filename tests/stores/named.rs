@@ -1,0 +1,114 @@
+//! Stores that have a name in `milvault.toml`: each end of a command is reached in its own way.
+
+use std::fs;
+use std::process::Output;
+
+use crate::azure::{ACCOUNT, CONTAINER, KEY};
+use crate::support::buckets::{self, ADMIN, READER};
+use crate::support::program::{Milvault, failure, stderr, stdout};
+use crate::support::servers;
+
+const FIXTURE: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/fixtures/archive-v1/milvus-lite-3.2.2"
+);
+
+/// A folder with a `milvault.toml` of three stores: a bucket as its owner sees it, the same bucket as a reader does, and
+/// a container of Azure.
+async fn home() -> Milvault {
+    let home = Milvault::new();
+    let (bucket, endpoint) = (buckets::bucket(false).await, buckets::endpoint());
+    let s3 = |name: &str| {
+        format!(
+            "[stores.{name}]\naddress = 's3://{bucket}/vault'\ns3_endpoint = '{endpoint}'\ns3_path_style = true\n\
+             s3_profile = '{name}'\n"
+        )
+    };
+    let azure = format!(
+        "[stores.blobs]\naddress = 'az://{CONTAINER}/{bucket}'\nazure_connection_file = 'connection'\n\
+         [stores.here]\naddress = 'vault'\n"
+    );
+    let stores = [s3("owner"), s3("reader"), azure].concat();
+    let connection = format!(
+        "AccountName={ACCOUNT};AccountKey={KEY};BlobEndpoint=http://{}/{ACCOUNT}",
+        servers::azurite().address
+    );
+    let profile = |name: &str, (key, secret): (&str, &str)| {
+        format!("[{name}]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n")
+    };
+    let credentials = [profile("owner", ADMIN), profile("reader", READER)].concat();
+    for (file, content) in [
+        ("milvault.toml", stores),
+        ("connection", connection),
+        ("credentials", credentials),
+    ] {
+        fs::write(home.path().join(file), content).unwrap();
+    }
+    home
+}
+
+fn run(home: &Milvault, arguments: &[&str]) -> Output {
+    let mut command = home.command(arguments);
+    let credentials = home.path().join("credentials");
+    command.env("AWS_SHARED_CREDENTIALS_FILE", credentials);
+    command.output().unwrap()
+}
+
+fn done(home: &Milvault, arguments: &[&str]) -> String {
+    let output = run(home, arguments);
+    assert!(
+        output.status.success(),
+        "{arguments:?}: {}",
+        stderr(&output)
+    );
+    stdout(&output).to_owned()
+}
+
+#[tokio::test]
+async fn each_end_of_a_copy_is_reached_in_its_own_way() {
+    let home = home().await;
+    let made = done(&home, &["copy", FIXTURE, "owner:", "--name", "a"]);
+    assert!(made.starts_with("s3://bucket-"), "{made}");
+    // The reader may not write.
+    let refused = run(&home, &["copy", FIXTURE, "reader:", "--name", "b"]);
+    let words = failure(&refused, 1);
+    assert!(words.contains("needs the right s3:PutObject"), "{words}");
+
+    done(&home, &["copy", "reader:a", "blobs:"]);
+    done(&home, &["copy", "blobs:a", "owner:deeper/"]);
+    done(&home, &["copy", "reader:deeper/a", "here:"]);
+    assert!(home.path().join("vault/a/manifest.json").is_file());
+    for archive in ["blobs:a", "reader:deeper/a", "here:a"] {
+        let good = done(&home, &["verify", archive]);
+        assert!(good.contains(" is good: "), "{good}");
+    }
+    let same = done(&home, &["compare", "reader:a", "blobs:a"]);
+    assert!(same.contains("hold the same"), "{same}");
+    assert!(done(&home, &["ls", "owner:deeper"]).contains("\na "));
+}
+
+#[tokio::test]
+async fn a_name_that_no_store_has_is_no_bucket_either() {
+    let home = home().await;
+    let output = run(&home, &["ls", "nobody:a"]);
+    let words = failure(&output, 1);
+    assert!(words.contains("nobody:a"), "{words}");
+    for (table, expected) in [
+        ("[stores.s3]\naddress = 'x'\n", "no scheme"),
+        ("[stores.a]\ns3_region = 'x'\n", "no address"),
+        ("[stores.a]\naddress = 's3://key:secret@b'\n", "not written"),
+        (
+            "[stores.a]\naddress = 's3://b'\ns3_secret = 'hunter2'\n",
+            "milvault.toml, line 3: unknown key s3_secret",
+        ),
+    ] {
+        fs::write(home.path().join("milvault.toml"), table).unwrap();
+        let output = run(&home, &["ls", "a:"]);
+        let words = failure(&output, 2);
+        assert!(words.contains(expected), "{words}");
+        assert!(
+            !words.contains("secret@") && !words.contains("hunter2"),
+            "{words}"
+        );
+    }
+}
