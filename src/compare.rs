@@ -190,6 +190,7 @@ pub async fn compare(
             comparison.only_in_a.push(name.clone());
             continue;
         }
+        let options = &as_archived([(a, name, b), (b, &other, a)], options);
         let work = async {
             let of_a = Content::open(a, name, false, options, ctx).await?;
             let of_b = match Content::open(b, &other, true, options, ctx).await {
@@ -231,7 +232,34 @@ pub async fn compare(
     Ok(comparison)
 }
 
-/// Says that a place holds a part of its source's rows.
+/// The options for one collection: of a cluster beside an archive of some fields or partitions, no others are read, unless
+/// the user names them.
+fn as_archived(
+    sides: [(&Side, &CollectionName, &Side); 2],
+    options: &CompareOptions,
+) -> CompareOptions {
+    let mut options = options.clone();
+    let wanted = &mut options.selection;
+    for (side, name, beside) in sides {
+        let (Side::Archive(archive), Side::Cluster(_)) = (side, beside) else {
+            continue;
+        };
+        let manifest = archive.manifest();
+        let archived = &manifest.selection;
+        let of_fields = !archived.fields.is_empty() || !archived.exclude_fields.is_empty();
+        let mut entries = manifest.collections.iter();
+        let entry = entries.find(|entry| entry.schema.name == *name);
+        if let Some(entry) = entry.filter(|_| of_fields && wanted.fields.is_empty()) {
+            wanted.fields = entry.exported_fields.clone();
+        }
+        if wanted.partitions.is_empty() {
+            wanted.partitions = archived.partitions.clone();
+        }
+    }
+    options
+}
+
+/// Says that a place holds a part of its source.
 fn thinned((one, other): (&Side, &Side)) -> Option<String> {
     let selection = one.selection()?;
     let mut parts = Vec::new();
@@ -245,12 +273,31 @@ fn thinned((one, other): (&Side, &Side)) -> Option<String> {
             .limit
             .map(|limit| format!("the first {limit} rows of each collection")),
     );
-    if parts.is_empty() {
+    let mut what = Vec::from_iter((!parts.is_empty()).then(|| parts.join(", of those ")));
+    if let Some(filter) = &selection.filter {
+        what.push(format!("the rows with {filter}"));
+    }
+    if !selection.partitions.is_empty() {
+        what.push(format!(
+            "the partitions {}",
+            selection.partitions.join(", ")
+        ));
+    }
+    if !selection.fields.is_empty() {
+        what.push(format!("the fields {}", selection.fields.join(", ")));
+    }
+    if !selection.exclude_fields.is_empty() {
+        what.push(format!(
+            "all fields but {}",
+            selection.exclude_fields.join(", ")
+        ));
+    }
+    if what.is_empty() {
         return None;
     }
-    let what = parts.join(", of those ");
+    let what = what.join("; ");
     let consequence = match other {
-        Side::Cluster(_) => format!("; only those of {} were compared", other.place()),
+        Side::Cluster(_) => format!("; no more of {} was compared", other.place()),
         Side::Archive(_) => String::new(),
     };
     Some(format!(

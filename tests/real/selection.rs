@@ -54,7 +54,10 @@ async fn partitions_that_are_selected_come_alone() {
         json!(["_default", "south", "west_1"])
     );
     let source = live(&cluster);
-    assert_equal(&source, &side(&archive), &selection, &Default::default(), 1).await;
+    // Also where the user does not say again what the archive has.
+    for selection in [&selection, &database("some_parts")] {
+        assert_equal(&source, &side(&archive), selection, &Default::default(), 1).await;
+    }
     assert_equal(&source, &live(&cluster), &selection, &naming, 1).await;
 
     selection.partitions = strings(&["nowhere"]);
@@ -151,6 +154,15 @@ async fn fields_that_are_selected_come_alone() {
     restore_into(&archive, &cluster, &into("fewer_fields")).await;
     let more = ["--db", "fewer_fields", "--without", &out.join(",")];
     python::assert_holds(server, "every_type", &more);
+    let (source, everything) = (live(&cluster), database("some_fields"));
+    assert_equal(
+        &source,
+        &side(&archive),
+        &everything,
+        &Default::default(),
+        1,
+    )
+    .await;
     let there = python::definitions(server, "fewer_fields", &["every_type"]);
     let indexes = there["every_type"]["indexes"].as_object().unwrap();
     assert_eq!(indexes.keys().collect::<Vec<_>>(), ["varchar", "vector"]);
@@ -169,8 +181,14 @@ async fn fields_that_are_selected_come_alone() {
         ["id", "varchar", "vector"]
     );
     assert_eq!(there["dynamic"], false);
-    let source = live(&cluster);
     let naming = into_database("two_fields");
+    let found = compared(&side(&archive), &source, &everything, &Default::default()).await;
+    let found = found.unwrap();
+    assert!(found.equal, "{found:?}");
+    assert!(
+        found.notes[0].contains("the fields vector, varchar"),
+        "{found:?}"
+    );
     assert_equal(&source, &source, &only, &naming, 1).await;
     let whole = compared(&source, &source, &database("some_fields"), &naming)
         .await
