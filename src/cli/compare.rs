@@ -18,7 +18,13 @@ use super::{Session, output, place, units};
 /// How many differing rows of a collection are named, unless something else is asked for.
 pub const SHOWN: usize = 10;
 
+const AFTER_HELP: &str = "\
+Compared are fields and their types, and all rows, by key and bit for bit; not indexes, aliases, properties and users, which a \
+restore compares itself with what they were meant to be. Of a cluster beside an archive of some rows, fields or partitions, no \
+others are read.";
+
 #[derive(Args, Debug)]
+#[command(after_help = AFTER_HELP)]
 pub struct Arguments {
     /// The first place: a cluster or an archive; a profile goes before a folder of its name, which is ./NAME
     a: String,

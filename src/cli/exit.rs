@@ -26,7 +26,7 @@ impl Finish {
     }
 }
 
-/// The exit codes; clap's own 2 is the same as that of a request without sense.
+/// The exit codes.
 pub fn code(finished: &Result<Finish>) -> ExitCode {
     ExitCode::from(number(finished))
 }

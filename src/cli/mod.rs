@@ -20,13 +20,13 @@ mod restore;
 mod show;
 mod signals;
 mod units;
+mod usage;
 mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::Parser;
 use milvault::progress::Context;
 use milvault::{Error, Result};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,10 @@ struct Session {
 
 /// Parses, runs, reports, and decides the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match usage::parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
     let output = Output { json: cli.json };
     let finished = run(cli, output);
     exit::report(&finished, output);

@@ -294,7 +294,7 @@ fn is_bare_address(text: &str) -> bool {
 }
 
 /// The text without the user and the password that it may hold.
-fn redacted(text: &str) -> String {
+pub fn redacted(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (format!("{scheme}://"), rest),
         None if is_bare_address(text) => (String::new(), text),

@@ -208,6 +208,29 @@ fn a_signal_stops_a_run_that_waits_for_a_server() {
 }
 
 #[test]
+fn what_was_mistyped_is_one_line_and_a_document() {
+    let milvault = Milvault::new();
+    for (arguments, expected) in [
+        (
+            &["export", "--frm", "x", "--json"][..],
+            "a similar argument exists: '--from'",
+        ),
+        (
+            &["verify", "--json"],
+            "<ARCHIVE>; see milvault verify --help",
+        ),
+        (&["--json", "vrify", "x"], "'vrify'"),
+    ] {
+        let output = milvault.run(arguments);
+        let line = failure(&output, 2);
+        assert!(line.contains(expected), "{line}");
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(document["error"]["kind"], "usage");
+        assert!(line.ends_with(document["error"]["message"].as_str().unwrap()));
+    }
+}
+
+#[test]
 fn secrets_are_never_printed() {
     let milvault = Milvault::new();
     let host = format!("127.0.0.1:{}", closed_port());
