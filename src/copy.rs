@@ -9,7 +9,7 @@ use ring::digest::{Context as Sha, SHA256};
 use serde::Serialize;
 
 use crate::archive::claim::Claim;
-use crate::archive::{Inventory, Object, SUMMARY, hex};
+use crate::archive::{Inventory, MANIFEST, Object, SUMMARY, hex};
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::progress::{Context, Task};
@@ -115,9 +115,8 @@ pub async fn copy(
 
 /// Whether the very archive is there already.
 async fn is_complete(source: &Inventory, store: &Arc<dyn Store>, name: &str) -> Result<bool> {
-    let [_, (manifest, bytes)] = source.seal();
-    match store.read(&format!("{name}/{manifest}")).await {
-        Ok(found) if found == bytes => Ok(true),
+    match store.read(&format!("{name}/{MANIFEST}")).await {
+        Ok(found) if found == source.manifest_bytes() => Ok(true),
         Ok(_) => Err(Error::Exists {
             what: format!("another archive {}/{name}", store.uri()),
             way_out: "choose another --name".to_owned(),

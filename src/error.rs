@@ -193,6 +193,17 @@ pub enum Error {
         reason: String,
     },
 
+    /// An encrypted archive that was not opened.
+    #[error(
+        "{uri}: {reason}; give --identity FILE, or --passphrase-file FILE (or MILVAULT_IDENTITY, or MILVAULT_PASSPHRASE)"
+    )]
+    Encrypted {
+        /// The archive.
+        uri: String,
+        /// Why it was not opened.
+        reason: String,
+    },
+
     /// An archive of a format that this version does not read.
     #[error(
         "{uri} has archive format {found}, this milvault reads up to {known}; use a newer milvault"

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use self::files::Files;
 use crate::archive::{
     ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Failure, Manifest, Partition,
-    RbacFile, Selection, Source, Tool,
+    RbacFile, Recipients, Selection, Source, Tool,
 };
 use crate::error::{Error, Result};
 use crate::masking::{KeyOrder, MaskKey};
@@ -50,6 +50,15 @@ pub struct ExportOptions {
 /// How many collections are exported at once.
 const COLLECTIONS_AT_ONCE: usize = 4;
 
+/// Where an archive goes, and who can read it.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// The stores, which get the same bytes.
+    pub stores: Vec<Arc<dyn Store>>,
+    /// To whom it is encrypted; `None`: it is not.
+    pub recipients: Option<Recipients>,
+}
+
 /// What an export has made.
 #[derive(Debug)]
 pub struct Exported {
@@ -68,7 +77,11 @@ pub async fn export(
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Manifest> {
-    let exported = export_to(cluster, vec![store], options, ctx).await?;
+    let target = Target {
+        stores: vec![store],
+        recipients: None,
+    };
+    let exported = export_to(cluster, target, options, ctx).await?;
     Ok(exported.manifest)
 }
 
@@ -79,7 +92,7 @@ pub async fn export(
 /// Those of [`export`]. Where one of the stores refuses the name, nothing is begun in any.
 pub async fn export_to(
     cluster: &Cluster,
-    stores: Vec<Arc<dyn Store>>,
+    target: Target,
     options: &ExportOptions,
     ctx: &Context,
 ) -> Result<Exported> {
@@ -89,7 +102,13 @@ pub async fn export_to(
     let collections = plans.iter().map(|plan| &plan.collection);
     readable::check(cluster, collections, options.access)?;
     let created = jiff::Timestamp::now();
-    let writer = ArchiveWriter::begin_in(stores, &options.name).await?;
+    let Target { stores, recipients } = target;
+    let writer = match &recipients {
+        None => ArchiveWriter::begin_in(stores, &options.name).await?,
+        Some(recipients) => {
+            ArchiveWriter::begin_encrypted(stores, &options.name, recipients).await?
+        }
+    };
     let work = async {
         let reading = Reading::begin(cluster, options.reading()).await?;
         let exported = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| {

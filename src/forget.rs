@@ -146,9 +146,21 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
     }
     let now = Timestamp::now();
     let found = archive::survey(store, |inventory: &Inventory| {
-        Group::of(inventory.manifest())
+        inventory.manifest().map(Group::of)
     })
     .await?;
+    if let Which::Policy {
+        by_collections: true,
+        ..
+    } = &options.which
+        && let Some((closed, _)) = found.archives.iter().find(|(_, group)| group.is_none())
+    {
+        return Err(Error::Usage(format!(
+            "{} is encrypted, so nothing tells which collections it holds; do without --collection-group, or name the \
+             archives that are to go",
+            closed.uri
+        )));
+    }
     let mut plan = ForgetPlan {
         archives: decide(found.archives, &options.which, now),
         unfinished: found
@@ -251,7 +263,7 @@ impl Group {
 }
 
 /// What becomes of archives that are whole, which are given newest first.
-fn decide(archives: Vec<(Listed, Group)>, which: &Which, now: Timestamp) -> Vec<Verdict> {
+fn decide(archives: Vec<(Listed, Option<Group>)>, which: &Which, now: Timestamp) -> Vec<Verdict> {
     match which {
         Which::Policy {
             policy,
@@ -266,12 +278,13 @@ fn decide(archives: Vec<(Listed, Group)>, which: &Which, now: Timestamp) -> Vec<
             policy,
             by_collections: true,
         } => {
-            let mut groups: BTreeMap<Group, Vec<Listed>> = BTreeMap::new();
+            let mut groups: BTreeMap<Option<Group>, Vec<Listed>> = BTreeMap::new();
             for (one, group) in archives {
                 groups.entry(group).or_default().push(one);
             }
-            let apply =
-                |(group, archives): (Group, _)| apply(archives, policy, Some(group.title()), now);
+            let apply = |(group, archives): (Option<Group>, _)| {
+                apply(archives, policy, group.map(|group| group.title()), now)
+            };
             groups.into_iter().flat_map(apply).collect()
         }
         Which::Named(_) | Which::None => archives

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::manifest::File;
 use super::object::HashedObject;
+use super::objects::Objects;
 use crate::model::{Field, Key};
-use crate::store::Store;
 use crate::{Error, columns, compute};
 
 /// The most rows of a batch.
@@ -36,6 +36,8 @@ pub enum Damage {
     Checksum,
     /// A data file cannot be read or decoded.
     Unreadable,
+    /// An encrypted object does not decrypt.
+    Decryption,
     /// A data file has another number of rows.
     Rows,
     /// A data file has other keys, or has them in disorder.
@@ -88,7 +90,13 @@ impl Fault {
 
 impl From<Error> for Fault {
     fn from(error: Error) -> Fault {
-        Fault::Failed(error)
+        match error {
+            // Objects that are not encrypted are not found to be damaged before they are read.
+            Error::Damaged { uri, reason } => {
+                Fault::Flaw(Flaw::new(Damage::Decryption, format!("{uri}: {reason}")))
+            }
+            error => Fault::Failed(error),
+        }
     }
 }
 
@@ -114,21 +122,21 @@ pub(super) struct DataFileReader {
 pub(super) type Next = (DataFileReader, Option<RecordBatch>);
 
 impl DataFileReader {
-    /// Opens a file at `path` of the store, whose columns are `fields`. Reads its footer.
+    /// Opens a file, whose columns are `fields`. Reads its footer.
     pub(super) async fn open(
-        store: Arc<dyn Store>,
-        path: String,
+        objects: &Objects,
         file: &File,
         fields: &[Field],
         key_field: &str,
     ) -> Result<DataFileReader, Fault> {
         let schema = columns::arrow_schema(fields)?;
-        let size = store.size(&path).await?;
+        let object = objects.open(&file.path).await?;
+        let size = object.size();
         if size != file.bytes {
             let reason = format!("it has {size} bytes, the manifest says {}", file.bytes);
             return Err(Fault::Flaw(Flaw::new(Damage::Size, reason)));
         }
-        let mut object = HashedObject::open(store, path, size).await?;
+        let mut object = HashedObject::open(object).await?;
         let metadata = Arc::new(footer(&mut object).await?);
         let options = ArrowReaderOptions::new().with_schema(schema.clone());
         let decoder = guarded(move || {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::layout::{self, CHECKSUM, MANIFEST};
+use super::layout::{self, CHECKSUM, MAC, MANIFEST};
 use super::manifest::Manifest;
-use super::reader::read_manifest;
+use super::reader::{Told, read_mac, read_manifest};
 use super::summary::Summary;
 use crate::Result;
 use crate::store::{Role, Store};
@@ -17,7 +17,9 @@ pub struct Inventory {
     store: Arc<dyn Store>,
     name: String,
     json: Bytes,
-    manifest: Manifest,
+    told: Told,
+    /// What proves the manifest, where the archive is encrypted.
+    mac: Option<Bytes>,
 }
 
 /// One object of an archive.
@@ -39,12 +41,17 @@ impl Inventory {
     /// Reads the manifest of the archive of this name, which must be that of its checksum.
     pub async fn open(store: Arc<dyn Store>, name: &str) -> Result<Inventory> {
         layout::check_name(name)?;
-        let (json, manifest) = read_manifest(&*store, name).await?;
+        let (json, told) = read_manifest(&*store, name).await?;
+        let mac = match told {
+            Told::Plain(_) => None,
+            Told::Encrypted(_) => Some(read_mac(&*store, name).await?),
+        };
         Ok(Inventory {
             store,
             name: name.to_owned(),
             json,
-            manifest,
+            told,
+            mac,
         })
     }
 
@@ -60,24 +67,40 @@ impl Inventory {
 
     /// What a list shows of the archive.
     pub fn summary(&self) -> Summary {
-        Summary::of(&self.manifest, &layout::sha256(&self.json))
+        self.told.summary(&layout::sha256(&self.json))
     }
 
-    /// What the archive holds.
-    pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+    /// What the archive holds, where that is told without a key.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        match &self.told {
+            Told::Plain(manifest) => Some(manifest),
+            Told::Encrypted(_) => None,
+        }
     }
 
     /// All objects but those of [`Inventory::seal`] and the summary.
     pub fn objects(&self) -> Vec<Object> {
-        let files = self.manifest.files().map(|file| Object {
+        let manifest = match &self.told {
+            Told::Plain(manifest) => manifest,
+            Told::Encrypted(envelope) => {
+                let sealed = envelope.objects.iter().map(|object| Object {
+                    path: object.path.clone(),
+                    bytes: object.bytes,
+                    sha256: object.sha256.clone(),
+                    rows: 0,
+                    role: Role::Part,
+                });
+                return sealed.collect();
+            }
+        };
+        let files = manifest.files().map(|file| Object {
             path: file.path.clone(),
             bytes: file.bytes,
             sha256: file.sha256.clone(),
             rows: file.rows,
             role: Role::Part,
         });
-        let rbac = self.manifest.rbac.iter().map(|file| Object {
+        let rbac = manifest.rbac.iter().map(|file| Object {
             path: file.path.clone(),
             bytes: file.bytes,
             sha256: file.sha256.clone(),
@@ -88,8 +111,15 @@ impl Inventory {
     }
 
     /// What makes the objects an archive, in the order in which it is written: paths and bytes.
-    pub fn seal(&self) -> [(&'static str, Bytes); 2] {
+    pub fn seal(&self) -> Vec<(&'static str, Bytes)> {
         let checksum = Bytes::from(layout::checksum(&self.json));
-        [(CHECKSUM, checksum), (MANIFEST, self.json.clone())]
+        let mac = self.mac.iter().map(|mac| (MAC, mac.clone()));
+        mac.chain([(CHECKSUM, checksum), (MANIFEST, self.json.clone())])
+            .collect()
+    }
+
+    /// The manifest's bytes.
+    pub(crate) fn manifest_bytes(&self) -> &Bytes {
+        &self.json
     }
 }

@@ -15,6 +15,15 @@ pub const CHECKSUM: &str = "manifest.sha256";
 /// Marks an archive that is being written; written first, removed when the manifest is there.
 pub const UNFINISHED: &str = "unfinished.json";
 
+/// The key of an encrypted archive, encrypted to its recipients.
+pub(super) const KEY: &str = "key.age";
+
+/// What proves the manifest of an encrypted archive to those who have its key; written just before it.
+pub(super) const MAC: &str = "manifest.mac";
+
+/// The objects of an encrypted archive.
+pub(super) const SEALED: &str = "objects/";
+
 /// What lists show of the archive; written after the manifest, from which it follows.
 pub const SUMMARY: &str = "summary.json";
 

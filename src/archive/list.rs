@@ -39,6 +39,8 @@ pub struct Listed {
     pub tool: String,
     /// The cluster that it comes from.
     pub source: Option<String>,
+    /// Whether its objects are encrypted.
+    pub encrypted: bool,
     /// Its rows.
     pub rows: u64,
     /// The bytes of its data files.
@@ -201,6 +203,7 @@ fn listed(store: &Arc<dyn Store>, name: &str, summary: Summary) -> Listed {
         format: summary.format,
         tool: format!("{} {}", summary.tool.name, summary.tool.version),
         source: summary.source.map(|source| source.address),
+        encrypted: summary.encrypted,
         rows: summary.rows,
         bytes: summary.bytes,
         files: summary.files,

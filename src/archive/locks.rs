@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::Archive;
-use super::layout::{CHECKSUM, MANIFEST};
 use crate::Result;
 use crate::store::{LockMode, Protection};
 
@@ -43,9 +42,8 @@ impl Locks {
     pub async fn read(archive: &Archive) -> Result<Locks> {
         let (store, name) = archive.place();
         let paths: Vec<String> = archive
-            .manifest()
-            .paths()
-            .chain([CHECKSUM, MANIFEST])
+            .places()
+            .into_iter()
             .map(|path| format!("{name}/{path}"))
             .collect();
         let found: Vec<Protection> = stream::iter(&paths)

@@ -13,8 +13,11 @@ use crate::model::{
 };
 use crate::{Error, Result};
 
-/// The newest archive format that this version reads, and the one that it writes.
+/// The archive format that this version writes.
 pub const FORMAT: u64 = 1;
+
+/// The format of encrypted archives, whose manifest, of [`FORMAT`], is one of the encrypted objects.
+pub const ENCRYPTED_FORMAT: u64 = 2;
 
 /// Everything about an archive but its rows. Readers ignore properties that they do not know.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -263,15 +266,15 @@ impl Manifest {
         };
         let Format { format } =
             serde_json::from_slice(json).map_err(|error| damaged(unreadable(&error)))?;
-        if format > FORMAT {
+        if format > ENCRYPTED_FORMAT {
             return Err(Error::FutureFormat {
                 uri: uri.to_owned(),
                 found: format,
-                known: FORMAT,
+                known: ENCRYPTED_FORMAT,
             });
         }
-        if format == 0 {
-            return Err(damaged("its format is 0, the first one is 1".to_owned()));
+        if format != FORMAT {
+            return Err(damaged(format!("its format is {format}, not {FORMAT}")));
         }
         let manifest: Manifest =
             serde_json::from_slice(json).map_err(|error| damaged(unreadable(&error)))?;
@@ -443,7 +446,7 @@ impl CollectionEntry {
 }
 
 /// Why bytes are no manifest, and the way out where they once were one.
-fn unreadable(error: &serde_json::Error) -> String {
+pub(super) fn unreadable(error: &serde_json::Error) -> String {
     use serde_json::error::Category;
     const WAY_OUT: &str = "take this file from another copy of the archive";
     match error.classify() {
@@ -453,7 +456,7 @@ fn unreadable(error: &serde_json::Error) -> String {
     }
 }
 
-fn check_path(path: &str) -> Result<(), String> {
+pub(super) fn check_path(path: &str) -> Result<(), String> {
     if path.starts_with("../") {
         return Err(format!(
             "{path} leads into another archive, which is reserved for incremental archives; \

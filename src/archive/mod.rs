@@ -3,12 +3,14 @@
 pub(crate) mod claim;
 mod data_file;
 mod encoder;
+mod encryption;
 mod inventory;
 mod layout;
 mod list;
 mod locks;
 pub mod manifest;
 mod object;
+mod objects;
 mod places;
 mod plain_keys;
 mod rbac_file;
@@ -22,13 +24,14 @@ mod writer;
 pub use data_file::Damage;
 pub(crate) use encoder::hex;
 pub use encoder::{DataFileEncoder, FileSummary};
+pub use encryption::{Keys, Recipients};
 pub use inventory::{Inventory, Object};
 pub use layout::{CHECKSUM, DataFilePath, FORGOTTEN, MANIFEST, RBAC, SUMMARY, UNFINISHED};
 pub use list::{Listed, Listing, Survey, Unfinished, list, survey};
 pub use locks::Locks;
 pub use manifest::{
-    CollectionEntry, Consistency, Drift, FORMAT, File, Manifest, Mode, Partition, RbacFile,
-    Selection, Source, Tool,
+    CollectionEntry, Consistency, Drift, ENCRYPTED_FORMAT, FORMAT, File, Manifest, Mode, Partition,
+    RbacFile, Selection, Source, Tool, Totals,
 };
 pub use places::Failure;
 pub use reader::Archive;

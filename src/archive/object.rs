@@ -1,13 +1,12 @@
 //! The bytes of one data file: read in ranges, hashed from front to back on the way.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use ring::digest::{Context as Sha, SHA256};
 
 use super::encoder::hex;
-use crate::store::Store;
+use super::objects::ObjectReader;
 use crate::{Result, compute};
 
 /// How much of the end is read at first: it holds the footer of most files, and the whole of small ones.
@@ -19,8 +18,7 @@ const GAP: u64 = 64 << 10;
 
 /// An object of which every byte is hashed exactly once, whatever is read of it in which order.
 pub(super) struct HashedObject {
-    store: Arc<dyn Store>,
-    path: String,
+    object: ObjectReader,
     size: u64,
     tail: Bytes,
     sha: Sha,
@@ -29,18 +27,12 @@ pub(super) struct HashedObject {
 }
 
 impl HashedObject {
-    /// Opens the object at `path`, which has `size` bytes.
-    pub(super) async fn open(
-        store: Arc<dyn Store>,
-        path: String,
-        size: u64,
-    ) -> Result<HashedObject> {
-        let tail = store
-            .read_range(&path, size.saturating_sub(TAIL)..size)
-            .await?;
+    /// Begins to read an object.
+    pub(super) async fn open(object: ObjectReader) -> Result<HashedObject> {
+        let size = object.size();
+        let tail = object.read_range(size.saturating_sub(TAIL)..size).await?;
         Ok(HashedObject {
-            store,
-            path,
+            object,
             size,
             tail,
             sha: Sha::new(&SHA256),
@@ -120,7 +112,7 @@ impl HashedObject {
                 .tail
                 .slice(offset(&tail, range.start)..offset(&tail, range.end)));
         }
-        self.store.read_range(&self.path, range).await
+        self.object.read_range(range).await
     }
 
     /// Hashes what of `bytes`, which begin at `start`, comes next; bytes further on wait for their turn.
@@ -147,7 +139,10 @@ fn offset(span: &Range<u64>, position: u64) -> usize {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::single_range_in_vec_init)]
+    use std::sync::Arc;
+
     use super::*;
+    use crate::archive::objects::Objects;
     use crate::store::LocalStore;
 
     async fn object(size: usize) -> (tempfile::TempDir, HashedObject, Vec<u8>, String) {
@@ -155,12 +150,13 @@ mod tests {
         let bytes: Vec<u8> = (0..size)
             .map(|at| (at.wrapping_mul(2_654_435_761) >> 7) as u8)
             .collect();
-        std::fs::write(folder.path().join("object"), &bytes).unwrap();
+        std::fs::create_dir(folder.path().join("prod")).unwrap();
+        std::fs::write(folder.path().join("prod/object"), &bytes).unwrap();
         let sha256 = hex(ring::digest::digest(&SHA256, &bytes).as_ref());
         let store = Arc::new(LocalStore::new(folder.path().to_str().unwrap()));
-        let object = HashedObject::open(store, "object".to_owned(), size as u64)
-            .await
-            .unwrap();
+        let objects = Objects::new(store, "prod", None);
+        let object = objects.open("object").await.unwrap();
+        let object = HashedObject::open(object).await.unwrap();
         (folder, object, bytes, sha256)
     }
 

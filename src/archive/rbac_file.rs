@@ -39,8 +39,7 @@ impl Archive {
         let Some(file) = &self.manifest().rbac else {
             return Ok(None);
         };
-        let (store, name) = self.place();
-        let bytes = store.read(&format!("{name}/{}", file.path)).await?;
+        let bytes = self.objects().read(&file.path).await?;
         match parse(file, &bytes) {
             Ok(rbac) => Ok(Some(rbac)),
             Err(flaw) => Err(Error::Damaged {
@@ -52,10 +51,13 @@ impl Archive {
 
     /// What is wrong with the users and roles.
     pub(super) async fn rbac_flaw(&self, file: &RbacFile) -> Result<Option<Flaw>> {
-        let (store, name) = self.place();
-        match store.read(&format!("{name}/{}", file.path)).await {
+        match self.objects().read(&file.path).await {
             Ok(bytes) => Ok(parse(file, &bytes).err()),
             Err(Error::Missing { .. }) => Ok(Some(Flaw::new(Damage::Missing, "it is missing"))),
+            Err(Error::Damaged { uri, reason }) => Ok(Some(Flaw::new(
+                Damage::Decryption,
+                format!("{uri}: {reason}"),
+            ))),
             Err(Error::Store { source, .. }) => {
                 let reason = format!("it cannot be read: {source}");
                 Ok(Some(Flaw::new(Damage::Unreadable, reason)))

@@ -6,10 +6,13 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::try_unfold;
+use serde::Deserialize;
 
 use super::data_file::{DataFileReader, Fault};
-use super::layout::{self, CHECKSUM, FORGOTTEN, MANIFEST, UNFINISHED};
-use super::manifest::{CollectionEntry, File, Manifest};
+use super::encryption::{ArchiveKey, Envelope, Keys, NotOpened};
+use super::layout::{self, CHECKSUM, FORGOTTEN, KEY, MAC, MANIFEST, UNFINISHED};
+use super::manifest::{CollectionEntry, ENCRYPTED_FORMAT, File, Manifest};
+use super::objects::Objects;
 use super::plain_keys::with_plain_keys;
 use super::summary::Summary;
 use crate::model::Field;
@@ -23,19 +26,119 @@ pub struct Archive {
     name: String,
     manifest: Arc<Manifest>,
     manifest_sha256: Arc<str>,
+    /// What is told without a key, where the archive is encrypted.
+    envelope: Option<Arc<Envelope>>,
+    objects: Objects,
+}
+
+/// What `manifest.json` is.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    Plain(Box<Manifest>),
+    Encrypted(Envelope),
+}
+
+impl Told {
+    fn parse(uri: &str, json: &[u8]) -> Result<Told> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u64,
+        }
+        match serde_json::from_slice(json) {
+            Ok(Format { format }) if format == ENCRYPTED_FORMAT => {
+                Envelope::parse(uri, json).map(Told::Encrypted)
+            }
+            _ => Manifest::parse(uri, json).map(Box::new).map(Told::Plain),
+        }
+    }
+
+    /// What a list shows of the archive.
+    pub(super) fn summary(&self, manifest_sha256: &str) -> Summary {
+        match self {
+            Told::Plain(manifest) => Summary::of(manifest, manifest_sha256),
+            Told::Encrypted(envelope) => Summary::of_encrypted(envelope, manifest_sha256),
+        }
+    }
 }
 
 impl Archive {
     /// Opens the archive of this name, and reads its manifest, which must be that of its checksum.
+    ///
+    /// # Errors
+    /// [`Error::Encrypted`] where it is encrypted: see [`Archive::open_with`].
     pub async fn open(store: Arc<dyn Store>, name: &str) -> Result<Archive> {
+        Archive::open_with(store, name, || Ok(Keys::default())).await
+    }
+
+    /// The same of an archive that may be encrypted; only then the keys are asked for. What is told without a key must
+    /// have been written by whoever had the archive's key.
+    pub async fn open_with(
+        store: Arc<dyn Store>,
+        name: &str,
+        keys: impl FnOnce() -> Result<Keys>,
+    ) -> Result<Archive> {
         layout::check_name(name)?;
-        let (json, manifest) = read_manifest(&*store, name).await?;
+        let (json, told) = read_manifest(&*store, name).await?;
+        let manifest_sha256 = layout::sha256(&json).into();
+        let (manifest, envelope, key) = match told {
+            Told::Plain(manifest) => (Some(*manifest), None, None),
+            Told::Encrypted(envelope) => {
+                let key = unlock(&*store, name, &envelope, &json, keys()?).await?;
+                (None, Some(Arc::new(envelope)), Some(key))
+            }
+        };
+        let objects = Objects::new(store.clone(), name, key);
+        let manifest = match manifest {
+            Some(manifest) => manifest,
+            None => {
+                let json = match objects.read(MANIFEST).await {
+                    Err(Error::Missing { uri, .. }) => {
+                        return Err(Error::Damaged {
+                            uri,
+                            reason: "it is missing, and is the archive's encrypted manifest; take it from another copy"
+                                .to_owned(),
+                        });
+                    }
+                    read => read?,
+                };
+                Manifest::parse(&format!("{}/{name}/{MANIFEST}", store.uri()), &json)?
+            }
+        };
         Ok(Archive {
             store,
             name: name.to_owned(),
             manifest: Arc::new(manifest),
-            manifest_sha256: layout::sha256(&json).into(),
+            manifest_sha256,
+            envelope,
+            objects,
         })
+    }
+
+    /// Whether the archive's objects are encrypted: nothing but milvault or age reads them then.
+    pub fn is_encrypted(&self) -> bool {
+        self.envelope.is_some()
+    }
+
+    /// Where all objects of the archive lie, but its summary, relative to its folder.
+    pub(super) fn places(&self) -> Vec<String> {
+        let parts = self.manifest.paths().map(|path| self.objects.place(path));
+        // The manifest that is read is an object of its own where it is encrypted.
+        let sealed = self
+            .is_encrypted()
+            .then(|| [self.objects.place(MANIFEST), MAC.to_owned(), KEY.to_owned()]);
+        let told = [CHECKSUM, MANIFEST].map(str::to_owned);
+        parts
+            .chain(sealed.into_iter().flatten())
+            .chain(told)
+            .collect()
+    }
+
+    pub(super) fn envelope(&self) -> Option<&Envelope> {
+        self.envelope.as_deref()
+    }
+
+    pub(super) fn objects(&self) -> &Objects {
+        &self.objects
     }
 
     /// What the archive holds.
@@ -60,7 +163,10 @@ impl Archive {
 
     /// What a list shows of the archive.
     pub fn summary(&self) -> Summary {
-        Summary::of(&self.manifest, &self.manifest_sha256)
+        match &self.envelope {
+            Some(envelope) => Summary::of_encrypted(envelope, &self.manifest_sha256),
+            None => Summary::of(&self.manifest, &self.manifest_sha256),
+        }
     }
 
     /// When the archive's export began.
@@ -76,7 +182,7 @@ impl Archive {
 
     /// The bytes of one data file, which are those of the manifest.
     pub async fn bytes(&self, file: &File) -> Result<Bytes> {
-        let bytes = self.store.read(&self.path_of(file)).await?;
+        let bytes = self.objects.read(&file.path).await?;
         let hashed = bytes.clone();
         let sha256 = compute::run(move || {
             super::encoder::hex(ring::digest::digest(&ring::digest::SHA256, &hashed).as_ref())
@@ -133,8 +239,7 @@ impl Archive {
     ) -> Result<impl Stream<Item = Result<RecordBatch>> + Send + use<>> {
         let uri = self.uri_of(&file.path);
         let start = Reading::Closed {
-            store: self.store.clone(),
-            path: self.path_of(file),
+            objects: self.objects.clone(),
             key_field: entry.key_field().cloned().unwrap_or_default(),
             fields: self.fields(entry)?,
         };
@@ -154,8 +259,7 @@ impl Archive {
 /// How far the reading of a data file is.
 enum Reading {
     Closed {
-        store: Arc<dyn Store>,
-        path: String,
+        objects: Objects,
         fields: Vec<Field>,
         key_field: String,
     },
@@ -169,12 +273,11 @@ impl Reading {
     async fn next(self, file: &File) -> Result<Option<(RecordBatch, Reading)>, Fault> {
         let (reader, held) = match self {
             Reading::Closed {
-                store,
-                path,
+                objects,
                 fields,
                 key_field,
             } => {
-                let reader = DataFileReader::open(store, path, file, &fields, &key_field).await?;
+                let reader = DataFileReader::open(&objects, file, &fields, &key_field).await?;
                 match reader.next().await? {
                     (reader, Some(first)) => (reader, first),
                     (reader, None) => return Reading::end(reader, file).await.map(|()| None),
@@ -201,7 +304,7 @@ impl Reading {
 }
 
 /// Reads the manifest of an archive, which must be that of its checksum: its bytes, and what they say.
-pub(super) async fn read_manifest(store: &dyn Store, name: &str) -> Result<(Bytes, Manifest)> {
+pub(super) async fn read_manifest(store: &dyn Store, name: &str) -> Result<(Bytes, Told)> {
     let path = format!("{name}/{MANIFEST}");
     let uri = format!("{}/{path}", store.uri());
     let json = match store.read(&path).await {
@@ -209,9 +312,65 @@ pub(super) async fn read_manifest(store: &dyn Store, name: &str) -> Result<(Byte
         read => read?,
     };
     // First: a future format may have another checksum, and what ends in the middle is told so.
-    let manifest = Manifest::parse(&uri, &json)?;
+    let told = Told::parse(&uri, &json)?;
     check(store, name, &uri, &json).await?;
-    Ok((json, manifest))
+    Ok((json, told))
+}
+
+/// Reads what proves the manifest of an encrypted archive.
+pub(super) async fn read_mac(store: &dyn Store, name: &str) -> Result<Bytes> {
+    let path = format!("{name}/{MAC}");
+    match store.read(&path).await {
+        Err(Error::Missing { uri, .. }) => Err(Error::Damaged {
+            uri,
+            reason: "it is missing, so nothing tells who wrote the manifest; take this file from another copy of the \
+                     archive"
+                .to_owned(),
+        }),
+        read => read,
+    }
+}
+
+/// Opens the key of an encrypted archive, and shows that the envelope was written with it.
+async fn unlock(
+    store: &dyn Store,
+    name: &str,
+    envelope: &Envelope,
+    json: &[u8],
+    keys: Keys,
+) -> Result<ArchiveKey> {
+    let closed = |reason: &str| Error::Encrypted {
+        uri: format!("{}/{name}", store.uri()),
+        reason: reason.to_owned(),
+    };
+    let damaged = |path: &str, reason: &str| Error::Damaged {
+        uri: format!("{}/{name}/{path}", store.uri()),
+        reason: reason.to_owned(),
+    };
+    if keys.is_empty() {
+        return Err(closed("it is encrypted"));
+    }
+    let path = &envelope.encryption.key;
+    let wrapped = match store.read(&format!("{name}/{path}")).await {
+        Err(Error::Missing { .. }) => {
+            let reason = "it is missing, and nothing opens the archive without it; take this file from another copy";
+            return Err(damaged(path, reason));
+        }
+        read => read?,
+    };
+    let opening = compute::run(move || ArchiveKey::unwrap(&wrapped, &keys)).await;
+    let key = opening.map_err(|why| match why {
+        NotOpened::OtherKey => closed("none of the given keys opens it"),
+        NotOpened::Damaged => damaged(
+            path,
+            "it is no key of an archive: it was changed or exchanged",
+        ),
+    })?;
+    if read_mac(store, name).await? != key.mac(json).as_bytes() {
+        let reason = "it was not written by whoever encrypted the archive: it, manifest.mac or key.age was exchanged";
+        return Err(damaged(MANIFEST, reason));
+    }
+    Ok(key)
 }
 
 /// Holds the bytes of the manifest, read from `uri`, against its checksum.

@@ -3,8 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encryption::Envelope;
 use super::layout::SUMMARY;
-use super::manifest::{FORMAT, Manifest, Source, Tool};
+use super::manifest::{ENCRYPTED_FORMAT, Manifest, Source, Tool};
 use crate::store::Store;
 use crate::{Error, Result};
 
@@ -23,6 +24,9 @@ pub struct Summary {
     /// Where the rows come from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// Whether its objects are encrypted. Then nothing tells where the rows come from.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub encrypted: bool,
     /// The number of its collections.
     pub collections: u64,
     /// Its rows.
@@ -45,10 +49,28 @@ impl Summary {
             name: manifest.name.clone(),
             created: manifest.created.clone(),
             source: Some(manifest.source.clone()),
+            encrypted: false,
             collections: manifest.collections.len() as u64,
             rows: totals.rows,
             files: totals.files,
             bytes: totals.bytes,
+            manifest_sha256: manifest_sha256.to_owned(),
+        }
+    }
+
+    /// The summary of an encrypted archive.
+    pub(super) fn of_encrypted(envelope: &Envelope, manifest_sha256: &str) -> Summary {
+        Summary {
+            format: envelope.format,
+            tool: envelope.tool.clone(),
+            name: envelope.name.clone(),
+            created: envelope.created.clone(),
+            source: None,
+            encrypted: true,
+            collections: envelope.collections,
+            rows: envelope.rows,
+            files: envelope.files,
+            bytes: envelope.bytes,
             manifest_sha256: manifest_sha256.to_owned(),
         }
     }
@@ -76,11 +98,11 @@ impl Summary {
         };
         let unreadable = |error: serde_json::Error| damaged(format!("it is no summary ({error})"));
         let Format { format } = serde_json::from_slice(json).map_err(unreadable)?;
-        if format > FORMAT {
+        if format > ENCRYPTED_FORMAT {
             return Err(Error::FutureFormat {
                 uri: uri.to_owned(),
                 found: format,
-                known: FORMAT,
+                known: ENCRYPTED_FORMAT,
             });
         }
         let summary: Summary = serde_json::from_slice(json).map_err(unreadable)?;

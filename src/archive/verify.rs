@@ -6,7 +6,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::data_file::{self, DataFileReader, Fault, Flaw};
-use super::layout::{self, CHECKSUM, DATA, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED};
+use super::layout::{self, DATA, FORGOTTEN, KEY, MANIFEST, SEALED, SUMMARY, UNFINISHED};
 use super::manifest::{CollectionEntry, File};
 use super::object::HashedObject;
 use super::summary::Summary;
@@ -76,7 +76,7 @@ pub async fn verify(archive: &Archive, context: &Context, workers: usize) -> Res
             reason,
         });
     }
-    let data = archive.uri_of(DATA);
+    let data = archive.uri_of(if archive.is_encrypted() { SEALED } else { DATA });
     // Among the data it may be rows that the manifest has lost; beside them it is somebody's note.
     let (rows, notes): (Vec<_>, Vec<_>) = unlisted(archive)
         .await?
@@ -107,7 +107,8 @@ pub async fn verify_collections(
     let task = context.monitor.begin("verify", &archive.uri(), Some(rows));
     let mut report = Report::default();
     let manifest_uri = archive.uri_of(MANIFEST);
-    for reason in manifest.contradictions() {
+    let envelope = archive.envelope_flaws();
+    for reason in manifest.contradictions().into_iter().chain(envelope) {
         report.problems.push(Finding {
             uri: manifest_uri.clone(),
             damage: Damage::Manifest,
@@ -212,10 +213,8 @@ async fn read(
     context: &Context,
     task: &dyn Task,
 ) -> Result<(Digests, Vec<Flaw>), Fault> {
-    let (store, name) = archive.place();
-    let path = format!("{name}/{}", job.file.path);
-    let mut reader =
-        DataFileReader::open(store.clone(), path, job.file, job.fields, job.key_field).await?;
+    let objects = archive.objects();
+    let mut reader = DataFileReader::open(objects, job.file, job.fields, job.key_field).await?;
     let mut digests = Digests::default();
     let mut bytes = 0;
     loop {
@@ -260,11 +259,8 @@ async fn read(
 }
 
 async fn rehash(archive: &Archive, file: &File) -> Option<Flaw> {
-    let (store, name) = archive.place();
-    let path = format!("{name}/{}", file.path);
-    let object = HashedObject::open(store.clone(), path, file.bytes)
-        .await
-        .ok()?;
+    let object = archive.objects().open(&file.path).await.ok()?;
+    let object = HashedObject::open(object).await.ok()?;
     data_file::checksum(object, file).await.ok()?
 }
 
@@ -295,6 +291,26 @@ fn difference(entry: &CollectionEntry, sum: &Digests) -> Option<String> {
     })
 }
 
+impl Archive {
+    /// In what that which is told without a key differs from that which is told with it.
+    fn envelope_flaws(&self) -> Vec<String> {
+        let Some(envelope) = self.envelope() else {
+            return Vec::new();
+        };
+        let mut flaws = envelope.contradictions(self.manifest());
+        let objects = self.objects();
+        let paths = self.manifest().paths().chain([MANIFEST]);
+        let mut paths: HashSet<String> = paths.map(|path| objects.place(path)).collect();
+        paths.insert(KEY.to_owned());
+        let told = envelope.objects.iter().map(|object| object.path.clone());
+        if told.collect::<HashSet<String>>() != paths {
+            let reason = "the objects that it names are not those of the encrypted manifest";
+            flaws.push(reason.to_owned());
+        }
+        flaws
+    }
+}
+
 /// What is wrong with the summary. The first versions wrote none.
 async fn summary_flaw(archive: &Archive) -> Result<Option<String>> {
     let (store, name) = archive.place();
@@ -314,14 +330,11 @@ async fn summary_flaw(archive: &Archive) -> Result<Option<String>> {
 /// Objects that the manifest does not name.
 async fn unlisted(archive: &Archive) -> Result<Vec<Finding>> {
     let (store, name) = archive.place();
-    let named: HashSet<&str> = archive
-        .manifest()
-        .paths()
-        .chain([MANIFEST, CHECKSUM, SUMMARY])
-        .collect();
+    let own = archive.places().into_iter().chain([SUMMARY.to_owned()]);
+    let named: HashSet<String> = own.collect();
     let mut found = Vec::new();
     for path in layout::objects_below(&**store, name).await? {
-        if named.contains(path.as_str()) {
+        if named.contains(&path) {
             continue;
         }
         let reason = match path.as_str() {

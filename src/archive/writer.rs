@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use super::claim::Claim;
 use super::encoder::{DataFileEncoder, FileSummary};
-use super::layout::{self, CHECKSUM, MANIFEST, SUMMARY};
+use super::encryption::{ArchiveKey, Envelope, PartWriter, Recipients, Sealing};
+use super::layout::{self, CHECKSUM, KEY, MAC, MANIFEST, SUMMARY};
 use super::manifest::{File, Manifest};
-use super::places::{Failure, PlacedWriter, Places};
+use super::places::{Failure, Places};
 use super::summary::Summary;
 use crate::columns::digest::Digests;
 use crate::model::Field;
@@ -24,6 +25,8 @@ use crate::{Error, Result, compute};
 #[derive(Clone, Debug)]
 pub struct ArchiveWriter {
     places: Places,
+    /// Where the archive is encrypted.
+    sealing: Option<Arc<Sealing>>,
 }
 
 impl ArchiveWriter {
@@ -36,7 +39,34 @@ impl ArchiveWriter {
     pub async fn begin_in(stores: Vec<Arc<dyn Store>>, name: &str) -> Result<ArchiveWriter> {
         Ok(ArchiveWriter {
             places: Places::take(stores, name).await?,
+            sealing: None,
         })
+    }
+
+    /// The same of an archive whose objects only `recipients` can read.
+    pub async fn begin_encrypted(
+        stores: Vec<Arc<dyn Store>>,
+        name: &str,
+        recipients: &Recipients,
+    ) -> Result<ArchiveWriter> {
+        let key = ArchiveKey::generate()?;
+        let (wrapping, recipients) = (key.clone(), recipients.clone());
+        let wrapped = compute::run(move || wrapping.wrap(&recipients)).await?;
+        let writer = ArchiveWriter {
+            places: Places::take(stores, name).await?,
+            sealing: Some(Arc::new(Sealing::new(key))),
+        };
+        let wrapped = Bytes::from(wrapped);
+        let (bytes, sha256) = (wrapped.len() as u64, layout::sha256(&wrapped));
+        if let Err(error) = writer.places.put(KEY, wrapped, Role::Part).await {
+            // The first error says more than that of what stays.
+            let _ = writer.discard().await;
+            return Err(error);
+        }
+        if let Some(sealing) = &writer.sealing {
+            sealing.note(KEY, bytes, sha256);
+        }
+        Ok(writer)
     }
 
     /// Checks, without touching anything, that an archive of this name could be begun.
@@ -61,7 +91,7 @@ impl ArchiveWriter {
         Ok(DataFileWriter {
             path: path.to_owned(),
             encoder,
-            object: self.places.create(path, Role::Part).await?,
+            object: self.create(path, Role::Part).await?,
         })
     }
 
@@ -77,14 +107,33 @@ impl ArchiveWriter {
                 reason: contradictions.join("; "),
             });
         }
-        let summary = Bytes::from(Summary::of(manifest, &layout::sha256(&json)).to_json()?);
-        let checksum = Bytes::from(layout::checksum(&json));
-        let json = Bytes::from(json);
+        let (json, summary, mac) = match &self.sealing {
+            None => {
+                let summary = Summary::of(manifest, &layout::sha256(&json));
+                (json, summary, None)
+            }
+            Some(sealing) => {
+                self.put(MANIFEST, Bytes::from(json), Role::Part).await?;
+                let envelope = Envelope::of(manifest, sealing.written());
+                let json = envelope.to_json()?;
+                let summary = Summary::of_encrypted(&envelope, &layout::sha256(&json));
+                let mac = sealing.key.mac(&json);
+                (json, summary, Some((MAC, Bytes::from(mac))))
+            }
+        };
+        let summary = Bytes::from(summary.to_json()?);
+        let checksum = (CHECKSUM, Bytes::from(layout::checksum(&json)));
+        let sealed = [checksum, (MANIFEST, Bytes::from(json))];
+        let objects: Vec<(&str, Bytes)> = mac.into_iter().chain(sealed).collect();
+        let parts: Vec<String> = match &self.sealing {
+            None => manifest.paths().map(str::to_owned).collect(),
+            Some(sealing) => sealing.written().into_iter().map(|one| one.path).collect(),
+        };
         let seal = async |claim: &Claim| {
             claim.check_ours().await?;
             let store = &**claim.store();
-            claim.lock(manifest.paths()).await?;
-            for (path, bytes) in [(CHECKSUM, &checksum), (MANIFEST, &json)] {
+            claim.lock(parts.iter().map(String::as_str)).await?;
+            for (path, bytes) in &objects {
                 let path = claim.path(path);
                 match store::put(store, &path, bytes.clone(), Role::Part).await {
                     Err(Error::Exists { .. }) => return Err(claim.taken()),
@@ -96,7 +145,7 @@ impl ArchiveWriter {
             let listed = store::put(store, &path, summary.clone(), Role::Part).await;
             let summary = listed.is_ok().then_some(SUMMARY);
             claim
-                .lock([CHECKSUM, MANIFEST].into_iter().chain(summary))
+                .lock(objects.iter().map(|(path, _)| *path).chain(summary))
                 .await?;
             claim.release().await;
             Ok(())
@@ -118,8 +167,23 @@ impl ArchiveWriter {
         self.places.failures().await
     }
 
+    /// Begins an object, encrypted where the archive is.
+    async fn create(&self, path: &str, role: Role) -> Result<PartWriter> {
+        match &self.sealing {
+            None => Ok(PartWriter::plain(self.places.create(path, role).await?)),
+            Some(sealing) => {
+                let place = sealing.key.place(path);
+                // Not even its rights tell what an object is.
+                let object = self.places.create(&place, Role::Part).await?;
+                PartWriter::sealed(object, sealing.clone(), place)
+            }
+        }
+    }
+
     pub(super) async fn put(&self, path: &str, bytes: Bytes, role: Role) -> Result<()> {
-        self.places.put(path, bytes, role).await
+        let mut object = self.create(path, role).await?;
+        object.write(bytes).await?;
+        object.finish().await
     }
 }
 
@@ -127,7 +191,7 @@ impl ArchiveWriter {
 pub struct DataFileWriter {
     path: String,
     encoder: DataFileEncoder,
-    object: PlacedWriter,
+    object: PartWriter,
 }
 
 impl DataFileWriter {

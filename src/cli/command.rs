@@ -49,6 +49,9 @@ Masks (--mask FIELD=HOW) replace values on their way: null for nullable fields, 
 (in clusters) keys, constant:VALUE for scalars, noise:SIGMA for floats and vectors of them; $meta is the dynamic \
 field, $meta.key one of its keys. Hashes and noise need a secret, in --mask-key-file or MILVAULT_MASK_KEY.
 
+Encrypted archives (export --encrypt) are opened with --identity FILE, a file as age-keygen writes it, or with the \
+passphrase in --passphrase-file, or with MILVAULT_IDENTITY, MILVAULT_PASSPHRASE_FILE or MILVAULT_PASSPHRASE.
+
 Exit codes: 0 done; 1 failed; 2 the request makes no sense; 3 done, but differences or damage were found; \
 4 stopped by Ctrl-C or SIGTERM, with everything left clean (a second one ends at once, with 130).";
 
@@ -70,6 +73,9 @@ pub struct Cli {
     /// The file of profiles [default: ./milvault.toml, else milvault/milvault.toml in your configuration folder]
     #[arg(long, global = true, value_name = "FILE", env = "MILVAULT_CONFIG")]
     pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub keys: super::options::KeyArguments,
 
     /// Trace what happens on stderr; twice for more
     #[arg(short, long, global = true, action = ArgAction::Count)]

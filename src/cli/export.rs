@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 use milvault::archive::{Consistency, Failure, Manifest, Mode, RbacFile};
-use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, export_to, preview};
+use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, Target, export_to, preview};
 use milvault::lite::Lite;
 use milvault::milvus::Address;
 use milvault::readable::ReadAccess;
@@ -15,8 +15,9 @@ use serde::Serialize;
 
 use super::exit::Finish;
 use super::options::{
-    CollectionArguments, ConnectionArguments, FilterArgument, KeepArguments, MaskArguments,
-    PartArguments, Role, StoreArguments, ThinArguments, WorkArguments, selection, staged,
+    CollectionArguments, ConnectionArguments, EncryptArguments, FilterArgument, KeepArguments,
+    MaskArguments, PartArguments, Role, StoreArguments, ThinArguments, WorkArguments, selection,
+    staged,
 };
 use super::place::Connected;
 use super::{Session, output, place, rbac, units};
@@ -67,6 +68,8 @@ pub struct Arguments {
     #[command(flatten)]
     stores: StoreArguments,
     #[command(flatten)]
+    encryption: EncryptArguments,
+    #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
     connection: ConnectionArguments,
@@ -84,6 +87,8 @@ struct Exported<'a> {
     rows: u64,
     bytes: u64,
     files: u64,
+    /// How, if it is: to how many recipients, or with a passphrase.
+    encrypted: Option<&'a str>,
     seconds: f64,
     consistency: Consistency,
     rbac: Option<&'a RbacFile>,
@@ -100,7 +105,10 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let start = Instant::now();
     let mask_key = arguments.masks.key()?;
     let named = place::cluster(&arguments.from, session)?;
-    let stores = stores(&arguments, session).await?;
+    let target = Target {
+        stores: stores(&arguments, session).await?,
+        recipients: arguments.encryption.recipients(&session.keys)?,
+    };
     let connection = &arguments.connection;
     let source = place::connect(&named, connection, Role::From, session).await?;
     let options = ExportOptions {
@@ -124,9 +132,10 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         memory: arguments.work.memory,
     };
     if arguments.dry_run {
-        return plan(source, stores, &options, session).await;
+        return plan(source, target.stores, &options, session).await;
     }
-    let exporting = export_to(&source.cluster, stores, &options, &session.ctx).await;
+    let encrypted = target.recipients.as_ref().map(ToString::to_string);
+    let exporting = export_to(&source.cluster, target, &options, &session.ctx).await;
     let exported = source.finish(exporting).await?;
     let manifest = &exported.manifest;
     for failure in &exported.failures {
@@ -152,6 +161,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         rows: totals.rows,
         bytes: totals.bytes,
         files: totals.files,
+        encrypted: encrypted.as_deref(),
         seconds: start.elapsed().as_secs_f64(),
         consistency: manifest.consistency,
         rbac: manifest.rbac.as_ref(),
@@ -301,6 +311,11 @@ fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
         units::time(start.elapsed()),
         moment(&manifest.consistency, "the export"),
     );
+    if let Some(how) = result.encrypted {
+        text.push_str(&format!(
+            "Encrypted {how}: who loses the key has lost the archive.\n"
+        ));
+    }
     if let Some(file) = result.rbac {
         let (holds, passwords) = (rbac::holds(file), rbac::passwords(file));
         text.push_str(&format!("With {holds}; {passwords}.\n"));

@@ -84,6 +84,7 @@ fn archives_text(uri: &str, result: &Archives) -> String {
             indicatif::HumanCount(archive.rows).to_string(),
             units::bytes(archive.bytes),
             archive.collections.to_string(),
+            if archive.encrypted { "encrypted" } else { "" }.to_owned(),
         ]
     };
     let mut parts = Vec::new();
@@ -91,7 +92,7 @@ fn archives_text(uri: &str, result: &Archives) -> String {
         parts.push(format!("no archives in {uri}"));
     } else {
         parts.push(output::table(
-            &["ARCHIVE", "CREATED", "ROWS", "SIZE", "COLLECTIONS"],
+            &["ARCHIVE", "CREATED", "ROWS", "SIZE", "COLLECTIONS", ""],
             result.archives.iter().map(row),
         ));
     }

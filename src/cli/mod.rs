@@ -41,6 +41,8 @@ struct Session {
     output: Output,
     /// The file of profiles that the user names.
     config: Option<PathBuf>,
+    /// What opens encrypted archives.
+    keys: options::KeyArguments,
 }
 
 /// Parses, runs, reports, and decides the exit code.
@@ -64,6 +66,7 @@ fn run(cli: Cli, output: Output) -> Result<Finish> {
         },
         output,
         config: cli.config,
+        keys: cli.keys,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -191,7 +191,10 @@ pub async fn serve(path: &Path, absent: Absent, session: &Session) -> Result<Con
 /// Opens the archive that `text` names.
 pub async fn archive(text: &str, stores: &StoreArguments, session: &Session) -> Result<Archive> {
     let (place, name, options) = archive_place(text, stores, session)?;
-    let opening = async { Archive::open(store::open(&place, &options).await?, &name).await };
+    let opening = async {
+        let keys = || session.keys.keys();
+        Archive::open_with(store::open(&place, &options).await?, &name, keys).await
+    };
     session
         .ctx
         .until_stopped("reading the manifest", opening)

@@ -38,7 +38,7 @@ fn text(archive: &Archive, rbac: Option<&Rbac>) -> String {
     let manifest = archive.manifest();
     let mut lines = vec![archive.uri()];
     lines.extend(
-        head(manifest)
+        head(archive)
             .into_iter()
             .map(|(name, value)| format!("  {name:<12} {value}")),
     );
@@ -54,8 +54,14 @@ fn text(archive: &Archive, rbac: Option<&Rbac>) -> String {
     lines.join("\n")
 }
 
-fn head(manifest: &Manifest) -> Vec<(&'static str, String)> {
+fn head(archive: &Archive) -> Vec<(&'static str, String)> {
+    let manifest = archive.manifest();
     let totals = manifest.totals();
+    let encrypted = if archive.is_encrypted() {
+        ", encrypted with age"
+    } else {
+        ""
+    };
     let mut head = vec![
         (
             "source",
@@ -65,8 +71,10 @@ fn head(manifest: &Manifest) -> Vec<(&'static str, String)> {
         (
             "by",
             format!(
-                "{} {}, archive format {}",
-                manifest.tool.name, manifest.tool.version, manifest.format
+                "{} {}, archive format {}{encrypted}",
+                manifest.tool.name,
+                manifest.tool.version,
+                archive.summary().format
             ),
         ),
         ("consistency", moment(&manifest.consistency, "the export")),

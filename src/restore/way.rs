@@ -154,9 +154,13 @@ fn refusal(cluster: &Cluster, target: &Target<'_>) -> Result<Option<String>> {
         let why = format!("{version} imports no Parquet, only 2.3.4 and later do");
         return Ok(Some(why));
     }
-    let Origin::Archive { taken, .. } = &target.origin else {
+    let Origin::Archive { archive, taken, .. } = &target.origin else {
         return Ok(Some(FROM_A_CLUSTER.into()));
     };
+    if archive.is_encrypted() {
+        let why = "the archive is encrypted, and Milvus cannot read its files";
+        return Ok(Some(why.into()));
+    }
     Ok(if target.outcome == Outcome::Appended {
         Some("rows that are appended replace others, which imported ones do not".into())
     } else if taken.sample.is_some() || taken.limit.is_some() {

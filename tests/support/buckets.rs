@@ -1,5 +1,6 @@
 //! Buckets of a real SeaweedFS.
 
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -35,6 +36,15 @@ pub fn client() -> Client {
 
 pub fn endpoint() -> String {
     format!("http://{}", servers::seaweedfs().address)
+}
+
+/// Lets the program use the server.
+pub fn at_hand(command: &mut Command) {
+    command
+        .env("AWS_ACCESS_KEY_ID", ADMIN.0)
+        .env("AWS_SECRET_ACCESS_KEY", ADMIN.1)
+        .env("MILVAULT_S3_PATH_STYLE", "1")
+        .env("MILVAULT_S3_ENDPOINT", endpoint());
 }
 
 /// A new bucket, with Object Lock (and so with versions) or without.

@@ -55,7 +55,7 @@ async fn one_bad_manifest_does_not_hide_the_others() {
     put(
         &store,
         &format!("future/{MANIFEST}"),
-        b"{\"format\": 2}".to_vec(),
+        b"{\"format\": 3}".to_vec(),
     )
     .await;
     put(&store, "somebody elses/manifest.json", b"{}".to_vec()).await;
@@ -64,7 +64,7 @@ async fn one_bad_manifest_does_not_hide_the_others() {
     assert_eq!(listing.archives.len(), 1);
     assert!(matches!(
         &listing.unreadable[..],
-        [Error::Damaged { uri, .. }, Error::FutureFormat { found: 2, .. }] if uri.contains("/bad/")
+        [Error::Damaged { uri, .. }, Error::FutureFormat { found: 3, .. }] if uri.contains("/bad/")
     ));
 }
 

@@ -74,7 +74,7 @@ async fn a_manifest_from_the_future_is_refused_before_it_is_understood() {
             opened,
             Err(Error::FutureFormat {
                 found: 7,
-                known: 1,
+                known: 2,
                 ..
             })
         ),

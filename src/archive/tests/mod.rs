@@ -115,7 +115,7 @@ pub(crate) fn rows(keys: Range<i64>) -> RecordBatch {
 }
 
 /// The keys and vectors of rows, to tell whether they are those of [`rows`].
-fn values(batches: &[RecordBatch]) -> Vec<(i64, Vec<f32>)> {
+pub(crate) fn values(batches: &[RecordBatch]) -> Vec<(i64, Vec<f32>)> {
     let mut values = Vec::new();
     for batch in batches {
         let ids = batch

@@ -282,7 +282,9 @@ fn users_and_roles_fit_their_schema_and_it_has_nothing_else() {
 fn summaries_fit_their_schema_and_it_has_nothing_else() {
     let schema = include_str!("../../../formats/summary-v1.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
-    let summary = Summary::of(&manifest("prod", Vec::new()), &"0".repeat(64));
+    let mut summary = Summary::of(&manifest("prod", Vec::new()), &"0".repeat(64));
+    // An archive has one of them: where its rows come from, or that it is encrypted.
+    summary.encrypted = true;
     let full = serde_json::to_value(&summary).unwrap();
     let mut checker = Checker::of(schema.clone());
     checker.check("", &schema, &full);
@@ -298,6 +300,26 @@ fn summaries_fit_their_schema_and_it_has_nothing_else() {
         checker.check("", &schema, &cut);
         assert_eq!(read.is_ok(), checker.problems.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn envelopes_fit_their_schema_and_it_has_nothing_else() {
+    use crate::archive::encryption::{Envelope, SealedObject};
+    let schema = include_str!("../../../formats/envelope-v2.schema.json");
+    let schema: Value = serde_json::from_str(schema).unwrap();
+    let object = SealedObject {
+        path: "key.age".to_owned(),
+        bytes: u64::MAX,
+        sha256: "0".repeat(64),
+    };
+    let envelope = Envelope::of(&manifest("prod", Vec::new()), vec![object]);
+    let full = serde_json::to_value(&envelope).unwrap();
+    let mut checker = Checker::of(schema.clone());
+    checker.check("", &schema, &full);
+    assert_eq!(checker.problems, Vec::<String>::new());
+    let mut all = BTreeSet::new();
+    properties("", &schema, &mut all);
+    assert_eq!(checker.met, all);
 }
 
 /// What the schema requires is what reading requires.

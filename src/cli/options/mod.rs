@@ -3,6 +3,7 @@
 mod adaptation;
 mod connection;
 mod importing;
+mod keys;
 mod masks;
 mod naming;
 mod profile;
@@ -15,6 +16,7 @@ mod writing;
 pub use adaptation::AdaptationArguments;
 pub use connection::{ConnectionArguments, Role};
 pub use importing::ImportArguments;
+pub use keys::{EncryptArguments, KeyArguments};
 pub use masks::MaskArguments;
 pub use naming::NamingArguments;
 pub use profile::{Profile, Profiles, is_name};
