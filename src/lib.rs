@@ -3,6 +3,7 @@
 //! The library is complete without the binary.
 
 pub mod archive;
+pub mod audit;
 pub mod columns;
 pub mod compare;
 pub mod compat;

@@ -24,6 +24,9 @@ pub(super) const MAC: &str = "manifest.mac";
 /// The objects of an encrypted archive.
 pub(super) const SEALED: &str = "objects/";
 
+/// Records of verifications, which do not belong to the archive.
+pub(super) const VERIFICATIONS: &str = "verifications/";
+
 /// What lists show of the archive; written after the manifest, from which it follows.
 pub const SUMMARY: &str = "summary.json";
 

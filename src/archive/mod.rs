@@ -17,7 +17,9 @@ mod rbac_file;
 mod reader;
 mod remove;
 mod row_group;
+mod stored;
 mod summary;
+mod verification;
 pub mod verify;
 mod writer;
 
@@ -36,7 +38,9 @@ pub use manifest::{
 pub use places::Failure;
 pub use reader::Archive;
 pub use remove::{held, remove};
+pub use stored::{Content, EncryptedObject, StoredObject};
 pub use summary::Summary;
+pub use verification::Verification;
 pub use verify::{verify, verify_collections};
 pub use writer::{ArchiveWriter, DataFileWriter};
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::data_file::{DataFileReader, Fault};
 use super::encryption::{ArchiveKey, Envelope, Keys, NotOpened};
-use super::layout::{self, CHECKSUM, FORGOTTEN, KEY, MAC, MANIFEST, UNFINISHED};
+use super::layout::{self, CHECKSUM, FORGOTTEN, MAC, MANIFEST, UNFINISHED};
 use super::manifest::{CollectionEntry, ENCRYPTED_FORMAT, File, Manifest};
 use super::objects::Objects;
 use super::plain_keys::with_plain_keys;
@@ -26,6 +26,7 @@ pub struct Archive {
     name: String,
     manifest: Arc<Manifest>,
     manifest_sha256: Arc<str>,
+    manifest_bytes: u64,
     /// What is told without a key, where the archive is encrypted.
     envelope: Option<Arc<Envelope>>,
     objects: Objects,
@@ -80,6 +81,7 @@ impl Archive {
         layout::check_name(name)?;
         let (json, told) = read_manifest(&*store, name).await?;
         let manifest_sha256 = layout::sha256(&json).into();
+        let manifest_bytes = json.len() as u64;
         let (manifest, envelope, key) = match told {
             Told::Plain(manifest) => (Some(*manifest), None, None),
             Told::Encrypted(envelope) => {
@@ -109,6 +111,7 @@ impl Archive {
             name: name.to_owned(),
             manifest: Arc::new(manifest),
             manifest_sha256,
+            manifest_bytes,
             envelope,
             objects,
         })
@@ -117,20 +120,6 @@ impl Archive {
     /// Whether the archive's objects are encrypted: nothing but milvault or age reads them then.
     pub fn is_encrypted(&self) -> bool {
         self.envelope.is_some()
-    }
-
-    /// Where all objects of the archive lie, but its summary, relative to its folder.
-    pub(super) fn places(&self) -> Vec<String> {
-        let parts = self.manifest.paths().map(|path| self.objects.place(path));
-        // The manifest that is read is an object of its own where it is encrypted.
-        let sealed = self
-            .is_encrypted()
-            .then(|| [self.objects.place(MANIFEST), MAC.to_owned(), KEY.to_owned()]);
-        let told = [CHECKSUM, MANIFEST].map(str::to_owned);
-        parts
-            .chain(sealed.into_iter().flatten())
-            .chain(told)
-            .collect()
     }
 
     pub(super) fn envelope(&self) -> Option<&Envelope> {
@@ -149,6 +138,11 @@ impl Archive {
     /// SHA-256 of the manifest's bytes, as 64 lower-case hexadecimal digits.
     pub fn manifest_sha256(&self) -> &str {
         &self.manifest_sha256
+    }
+
+    /// The size of `manifest.json`.
+    pub(super) fn manifest_bytes(&self) -> u64 {
+        self.manifest_bytes
     }
 
     /// The archive's address.

@@ -6,7 +6,9 @@ use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use super::data_file::{self, DataFileReader, Fault, Flaw};
-use super::layout::{self, DATA, FORGOTTEN, KEY, MANIFEST, SEALED, SUMMARY, UNFINISHED};
+use super::layout::{
+    self, DATA, FORGOTTEN, KEY, MANIFEST, SEALED, SUMMARY, UNFINISHED, VERIFICATIONS,
+};
 use super::manifest::{CollectionEntry, File};
 use super::object::HashedObject;
 use super::summary::Summary;
@@ -334,7 +336,7 @@ async fn unlisted(archive: &Archive) -> Result<Vec<Finding>> {
     let named: HashSet<String> = own.collect();
     let mut found = Vec::new();
     for path in layout::objects_below(&**store, name).await? {
-        if named.contains(&path) {
+        if named.contains(&path) || path.starts_with(VERIFICATIONS) {
             continue;
         }
         let reason = match path.as_str() {

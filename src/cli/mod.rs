@@ -1,5 +1,6 @@
 //! The terminal: one file a command, each from arguments over library calls to what the user sees.
 
+mod audit;
 mod command;
 mod compare;
 mod completions;

@@ -1,8 +1,10 @@
 //! `milvault show`
 
+use std::path::PathBuf;
+
 use clap::Args;
 use milvault::Result;
-use milvault::archive::{Archive, CollectionEntry, Manifest, Selection};
+use milvault::archive::{Archive, CollectionEntry, Selection, Source};
 use milvault::milvus::ServerVersion;
 use milvault::model::{DataType, Field, Rbac};
 
@@ -10,12 +12,20 @@ use super::exit::Finish;
 use super::export::moment;
 use super::ls::index_text;
 use super::options::StoreArguments;
-use super::{Session, output, place, rbac, units};
+use super::{Session, audit, output, place, rbac, units};
 
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The archive
     archive: String,
+
+    /// Say what an audit asks: hashes of all objects, until when they are locked, when they were verified
+    #[arg(long)]
+    audit: bool,
+
+    /// Write the audit as a page to print into this file, too
+    #[arg(long, value_name = "FILE", requires = "audit")]
+    html: Option<PathBuf>,
 
     #[command(flatten)]
     stores: StoreArguments,
@@ -23,6 +33,9 @@ pub struct Arguments {
 
 pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     let archive = place::archive(&arguments.archive, &arguments.stores, session).await?;
+    if arguments.audit {
+        return audit::run(&archive, arguments.html.as_deref(), session).await;
+    }
     let reading = archive.rbac();
     let rbac = session
         .ctx
@@ -65,7 +78,7 @@ fn head(archive: &Archive) -> Vec<(&'static str, String)> {
     let mut head = vec![
         (
             "source",
-            format!("{}, {}", manifest.source.address, server(manifest)),
+            format!("{}, {}", manifest.source.address, server(&manifest.source)),
         ),
         ("created", manifest.created.clone()),
         (
@@ -100,12 +113,13 @@ fn head(archive: &Archive) -> Vec<(&'static str, String)> {
     head
 }
 
-fn server(manifest: &Manifest) -> String {
-    let text = &manifest.source.server_version;
+/// The server that rows come from, as a phrase.
+pub fn server(source: &Source) -> String {
+    let text = &source.server_version;
     ServerVersion::parse(text).map_or_else(|| text.clone(), |version| version.to_string())
 }
 
-fn selected(selection: &Selection) -> String {
+pub fn selected(selection: &Selection) -> String {
     let lists = [
         ("collections", &selection.collections),
         ("without", &selection.exclude),

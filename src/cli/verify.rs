@@ -18,6 +18,10 @@ pub struct Arguments {
     /// The archive to check
     archive: String,
 
+    /// Note beside the archive, in an object of its own, when it was verified and what was found
+    #[arg(long)]
+    record: bool,
+
     /// How many files are read at once
     #[arg(short, long, value_name = "N", default_value_t = 4)]
     jobs: usize,
@@ -30,6 +34,10 @@ pub struct Arguments {
 #[derive(Debug, Serialize)]
 struct Verified<'a> {
     archive: String,
+    /// Where it was noted.
+    record: Option<&'a str>,
+    /// Why it was not, where it was to be.
+    record_failed: Option<String>,
     good: bool,
     good_files: u64,
     good_rows: u64,
@@ -55,8 +63,25 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             None
         }
     };
+    let recorded = match arguments.record {
+        false => None,
+        true => Some(
+            session
+                .ctx
+                .until_stopped("recording the verification", archive.record(&report))
+                .await,
+        ),
+    };
+    let recorded = recorded.as_ref().map(Result::as_ref);
+    let failed = recorded.and_then(Result::err);
+    if let Some(error) = failed {
+        let told = format!("the verification was not recorded: {error}");
+        session.ctx.monitor.warn(&told);
+    }
     let result = Verified {
         archive: archive.uri(),
+        record: recorded.and_then(Result::ok).map(String::as_str),
+        record_failed: failed.map(ToString::to_string),
         good: report.is_good(),
         good_files: report.good_files,
         good_rows: report.good_rows,
@@ -67,7 +92,11 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     session
         .output
         .result(&result, || text(&result, &report, start))?;
-    Ok(Finish::of(report.is_good()))
+    // What was found goes before what was not written.
+    Ok(match failed {
+        Some(error) if report.is_good() => Finish::Broken(error.kind()),
+        _ => Finish::of(report.is_good()),
+    })
 }
 
 fn text(result: &Verified, report: &Report, start: Instant) -> String {
@@ -92,6 +121,8 @@ fn text(result: &Verified, report: &Report, start: Instant) -> String {
         format!("{archive} is damaged: {problems}; {good} are good")
     });
     lines.extend(result.locks.filter(|locks| locks.is_any()).map(locks_text));
+    let recorded = result.record.map(|place| format!("recorded in {place}"));
+    lines.extend(recorded);
     lines.join("\n")
 }
 
