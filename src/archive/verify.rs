@@ -1,6 +1,7 @@
 //! Checking an archive without any server: every byte, every row.
 
 use std::collections::HashSet;
+use std::io;
 
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
@@ -201,12 +202,21 @@ async fn check(
         Err(Fault::Failed(Error::Missing { .. })) => {
             Ok((None, vec![Flaw::new(Damage::Missing, "it is missing")]))
         }
-        Err(Fault::Failed(Error::Store { source, .. })) => {
+        // A service that cannot be asked just now, or refuses us, says nothing of the file.
+        Err(Fault::Failed(Error::Store { source, .. })) if is_of_the_file(&source) => {
             let reason = format!("it cannot be read: {source}");
             Ok((None, vec![Flaw::new(Damage::Unreadable, reason)]))
         }
         Err(Fault::Failed(error)) => Err(error),
     }
+}
+
+/// Whether a read failed for what the file is, or the disk below it.
+fn is_of_the_file(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, UnexpectedEof};
+    // The disk's own answer has a number (EIO and its like); clouds' have none.
+    let of_disk = error.raw_os_error().is_some() && error.kind() != io::ErrorKind::PermissionDenied;
+    of_disk || matches!(error.kind(), InvalidData | UnexpectedEof)
 }
 
 async fn read(

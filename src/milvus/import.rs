@@ -98,7 +98,7 @@ impl Cluster {
                     let job = tasks.first().copied().map(ImportJob);
                     return job.ok_or_else(|| self.no_job(name, path));
                 }
-                Err(lost @ Error::Unreachable { .. }) => {
+                Err(lost) if may_have_begun(&lost) => {
                     if begun.elapsed() >= self.retry_for() {
                         return Err(lost);
                     }
@@ -208,6 +208,17 @@ fn state(answer: &GetImportStateResponse) -> ImportState {
     }
 }
 
+/// Whether the job may be there though its beginning failed: no answer came, or not the server's own.
+fn may_have_begun(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } => true,
+        Error::Call {
+            code, retriable, ..
+        } => *code == 0 && !retriable,
+        _ => false,
+    }
+}
+
 fn info<'a>(infos: &'a [KeyValuePair], key: &str) -> Option<&'a str> {
     let found = infos.iter().find(|info| info.key == key);
     found.map(|info| info.value.as_str())
@@ -246,6 +257,12 @@ mod tests {
             2100,
             "unexpected file type"
         )));
+    }
+
+    #[test]
+    fn what_the_server_itself_refuses_has_not_begun() {
+        assert!(!may_have_begun(&refused(2100, "no such file")));
+        assert!(may_have_begun(&refused(0, "no answer within 300 s")));
     }
 
     #[test]

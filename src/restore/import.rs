@@ -8,7 +8,7 @@ use super::Limits;
 use super::feed::{ArchiveFeed, DataFile};
 use super::plan::Target;
 use super::rows;
-use super::staging::{Staged, Staging};
+use super::staging::{Jobs, Staged, Staging, wait_for_jobs};
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, ImportState};
 use crate::progress::{Context, Task};
@@ -78,6 +78,14 @@ pub(super) async fn import_rows(
     }
     rows::all_came(target, rows)?;
     target.rows = rows;
+    if wait_for_jobs(cluster, &target.meant.name, ctx).await == Jobs::Running {
+        return Err(Error::Incomplete {
+            collection: target.meant.name.clone(),
+            reason: "the server still runs an import job whose beginning it did not answer, which may write rows \
+                     twice; restore it again"
+                .to_owned(),
+        });
+    }
     Ok(upserted)
 }
 
@@ -106,7 +114,7 @@ impl Run<'_, '_> {
                 .put(archive, file, in_place, self.cluster, self.limits);
             let staged = putting.await?;
             let ended = self.job(file, &staged, ctx).await?;
-            self.staging.remove(staged).await?;
+            self.staging.remove(staged).await;
             match ended {
                 Ended::Done => return Ok(None),
                 Ended::Refused(reason) => {
@@ -126,11 +134,18 @@ impl Run<'_, '_> {
         let job = loop {
             let begun = self.cluster.begin_import(name, partition, &staged.name);
             match begun.await {
-                Ok(job) => break job,
+                Ok(job) => {
+                    self.goes_on();
+                    break job;
+                }
                 Err(error) if Cluster::is_import_limit(&error) => {
                     self.wait(&mut pause, ctx).await?
                 }
-                Err(error @ Error::Call { .. }) => return Ok(Ended::Refused(error.to_string())),
+                // Without a code of its own the server has not refused it: the job may be there.
+                Err(error @ Error::Call { code: 0, .. }) => return Err(error),
+                Err(error @ (Error::Call { .. } | Error::Denied { .. })) => {
+                    return Ok(Ended::Refused(error.to_string()));
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -138,7 +153,7 @@ impl Run<'_, '_> {
         loop {
             let state = self.cluster.import_state(name, job).await?;
             if state != seen {
-                *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+                self.goes_on();
                 seen = state;
             }
             match &seen {
@@ -162,6 +177,10 @@ impl Run<'_, '_> {
                 }
             }
         }
+    }
+
+    fn goes_on(&self) {
+        *self.moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
     /// Waits a moment; an error where no job of the collection has gone on for too long. What became of one that did

@@ -94,7 +94,7 @@ async fn build(
     if let Some(staging) = &staging {
         staging.clear(&name, ctx).await;
         if made.is_err() {
-            staging::wait_for_jobs(cluster, &name, ctx).await;
+            let _ = staging::wait_for_jobs(cluster, &name, ctx).await;
         }
     }
     if let Err(error) = &made {

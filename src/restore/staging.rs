@@ -95,11 +95,13 @@ impl<'a> Staging<'a> {
         })
     }
 
-    /// Removes a file that was put there, when its job has ended.
-    pub async fn remove(&self, staged: Staged) -> Result<()> {
-        match staged.path {
-            Some(path) => self.options.store.store().remove(&path).await,
-            None => Ok(()),
+    /// Removes a file that was put there, when its job has ended. What cannot be removed is told by
+    /// [`Staging::clear`].
+    pub async fn remove(&self, staged: Staged) {
+        if let Some(path) = staged.path
+            && let Err(error) = self.options.store.store().remove(&path).await
+        {
+            tracing::debug!(%error, path, "a file stays in the import store");
         }
     }
 
@@ -116,10 +118,19 @@ impl<'a> Staging<'a> {
     }
 }
 
-/// Waits for the jobs that a collection has, before it is dropped. No server can cancel a job, and where the
+/// What has become of the jobs of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Jobs {
+    /// All have ended, as far as the server tells.
+    Ended,
+    /// Some are still running.
+    Running,
+}
+
+/// Waits for the jobs that a collection has, before its rows are counted, or it is dropped. No server can cancel a job, and where the
 /// collection of a running one is dropped, Milvus 2.3 begins no other of anybody (seen on 2.3.5). One that waits
 /// fails as soon as it finds its file gone.
-pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx: &Context) {
+pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx: &Context) -> Jobs {
     let begun = Instant::now();
     let mut told = false;
     loop {
@@ -127,11 +138,11 @@ pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx:
         tokio::time::sleep(POLL).await;
         let running = match cluster.import_jobs(name).await {
             Ok(jobs) => jobs.into_iter().filter(|(_, state)| !state.is_end()),
-            Err(_) => return,
+            Err(_) => return Jobs::Ended,
         };
         let running: Vec<String> = running.map(|(job, _)| job.to_string()).collect();
         if running.is_empty() {
-            return;
+            return Jobs::Ended;
         }
         if begun.elapsed() > PATIENCE {
             ctx.monitor.warn(&format!(
@@ -139,7 +150,7 @@ pub(super) async fn wait_for_jobs(cluster: &Cluster, name: &CollectionName, ctx:
                  before it is started again",
                 running.join(", ")
             ));
-            return;
+            return Jobs::Running;
         }
         if !told {
             ctx.monitor.note(&format!(

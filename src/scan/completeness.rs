@@ -97,8 +97,9 @@ impl Completeness {
 
     /// Holds what was read against the count, and counts again where that leaves a doubt; gives the last count.
     ///
-    /// Just as many rows as were counted beforehand, under keys that held still, are all that there were: a second
-    /// count would add nothing but the wait for the present (200 ms and more on 2.3.5).
+    /// Just as many rows as were counted beforehand, and are counted still, under keys that held still, are all that
+    /// there were. That second count does not wait for the present (200 ms and more on 2.3.5): what the walk came upon,
+    /// it sees as well.
     ///
     /// # Errors
     /// [`crate::Error::Incomplete`] where rows are missing, or came that are not counted, and no writes explain it.
@@ -108,7 +109,10 @@ impl Completeness {
         };
         let read = &self.as_walked(read);
         let pinned = scan.snapshot.timestamp();
-        if self.before == Some(read.keys.keys) && read.drift == Drift::default() {
+        if self.before == Some(read.keys.keys)
+            && read.drift == Drift::default()
+            && (pinned.is_some() || self.count(scan.snapshot.read_at()).await? == self.before)
+        {
             return Ok(self.before);
         }
         let moment = match pinned {

@@ -15,15 +15,19 @@ const KEYS_A_COUNT: usize = 2_000;
 const COUNTS: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A range that does not agree after so many counts is counted in parts of so many keys.
+/// A range that does not agree after so many counts is counted in so many parts, and they in parts of theirs, so often:
+/// a page of 16,384 keys comes down to 4.
 const COUNTS_OF_A_LARGE_RANGE: u32 = 2;
-const FEW_KEYS: usize = 512;
+const PARTS: usize = 8;
+const DIVISIONS: u32 = 4;
 
 /// A range and the keys that a walk came upon in it.
 struct Walked {
     after: Option<Key>,
     last: Option<Key>,
     keys: KeyColumn,
+    /// How often it was divided to come to this one.
+    divided: u32,
 }
 
 impl Scan {
@@ -41,6 +45,7 @@ impl Scan {
                 after,
                 last: last.clone(),
                 keys,
+                divided: 0,
             };
             self.find_counted(range).await?;
             after = last;
@@ -69,8 +74,8 @@ impl Scan {
                 range.keys = self
                     .keys_between(range.after.clone(), range.last.clone())
                     .await?;
-                if count >= COUNTS_OF_A_LARGE_RANGE && range.keys.len() > 2 * FEW_KEYS {
-                    let parts = self.few_keys_each(&range);
+                if count >= COUNTS_OF_A_LARGE_RANGE && range.divided < DIVISIONS {
+                    let parts = self.parts_of(&range);
                     if parts.len() > 1 {
                         todo.extend(parts);
                         break;
@@ -106,7 +111,8 @@ impl Scan {
     }
 
     /// The parts of a range, each of which ends at a key that an expression can name.
-    fn few_keys_each(&self, range: &Walked) -> Vec<Walked> {
+    fn parts_of(&self, range: &Walked) -> Vec<Walked> {
+        let size = range.keys.len().div_ceil(PARTS).max(1);
         let mut parts = Vec::new();
         let mut after = range.after.clone();
         let mut start = 0;
@@ -115,7 +121,7 @@ impl Scan {
                 let key = range.keys.key(end - 1);
                 key.is_some_and(|key| self.can_name(&key))
             };
-            let end = (start + FEW_KEYS..range.keys.len()).find(is_end);
+            let end = (start + size..range.keys.len()).find(is_end);
             let last = match end {
                 Some(end) => range.keys.key(end - 1),
                 None => range.last.clone(),
@@ -125,6 +131,7 @@ impl Scan {
                 after: after.clone(),
                 last: last.clone(),
                 keys: range.keys.slice(start..end),
+                divided: range.divided + 1,
             });
             (start, after) = (end, last);
         }

@@ -154,7 +154,7 @@ impl Scan {
                 };
                 fetched.drift += settled.drift;
                 fetched.bytes = bytes;
-                fetched.batches = vec![settled.rows];
+                fetched.batches.extend(settled.rows);
                 return Ok(fetched);
             }
             // Keys that were only counted may never have been there: of two rows that share a key, one is returned.

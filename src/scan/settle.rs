@@ -21,8 +21,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// What a range came to.
 pub(super) struct Settled {
-    /// In order of key.
-    pub rows: RecordBatch,
+    /// In order of key; none where all are gone.
+    pub rows: Option<RecordBatch>,
     /// Which keys had come and gone since the walk.
     pub drift: Drift,
 }
@@ -52,7 +52,7 @@ impl Scan {
                 let (scan, removed) = (self.clone(), lost.len() as u64);
                 let sort = move || columns::in_key_order(&scan.schema, &batches, &scan.key);
                 return Ok(Some(Settled {
-                    rows: compute::run(sort).await?,
+                    rows: Some(compute::run(sort).await?).filter(|rows| rows.num_rows() > 0),
                     drift: Drift {
                         ranges_rewalked: 0,
                         keys_added: added,

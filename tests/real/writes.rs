@@ -93,5 +93,5 @@ async fn rows_that_nobody_touches_are_exported_right_while_others_are_written() 
         "{good} of 6 exports succeeded, {drifted} ranges were walked again, in {rounds} rounds of writing; {failures:#?}"
     );
     assert!(rounds > 3, "{rounds} rounds are no load");
-    assert!(good > 0, "{failures:#?}");
+    assert!(good >= 4, "{failures:#?}");
 }

@@ -52,6 +52,12 @@ impl Recipients {
         if text.is_empty() {
             return Err(Error::Usage("the passphrase is empty".to_owned()));
         }
+        // Nobody could type them again.
+        if text.contains(char::is_control) {
+            return Err(Error::Usage(
+                "the passphrase has line breaks or other control characters in it".to_owned(),
+            ));
+        }
         Ok(Recipients(To::Passphrase(SecretString::from(
             text.to_owned(),
         ))))

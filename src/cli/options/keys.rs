@@ -72,8 +72,15 @@ impl KeyArguments {
 
     fn passphrase(&self) -> Result<Option<String>> {
         let Some(path) = &self.passphrase_file else {
-            let held = std::env::var("MILVAULT_PASSPHRASE").ok();
-            return Ok(held.filter(|text| !text.is_empty()));
+            let held = std::env::var("MILVAULT_PASSPHRASE").unwrap_or_default();
+            // As of a file: secrets often come with the line's end.
+            let first = held.lines().next().unwrap_or_default();
+            if held.lines().nth(1).is_some() {
+                return Err(Error::Usage(
+                    "MILVAULT_PASSPHRASE has more than one line".to_owned(),
+                ));
+            }
+            return Ok(Some(first.to_owned()).filter(|text| !text.is_empty()));
         };
         let no_text = |_| Error::Usage(format!("{} is no UTF-8 text", path.display()));
         let text = String::from_utf8(read(path)?).map_err(no_text)?;
