@@ -110,7 +110,7 @@ pub async fn verify_collections(
     let task = context.monitor.begin("verify", &archive.uri(), Some(rows));
     let mut report = Report::default();
     let manifest_uri = archive.uri_of(MANIFEST);
-    let envelope = archive.envelope_flaws();
+    let envelope = archive.envelope_flaws().await?;
     for reason in manifest.contradictions().into_iter().chain(envelope) {
         report.problems.push(Finding {
             uri: manifest_uri.clone(),
@@ -305,9 +305,9 @@ fn difference(entry: &CollectionEntry, sum: &Digests) -> Option<String> {
 
 impl Archive {
     /// In what that which is told without a key differs from that which is told with it.
-    fn envelope_flaws(&self) -> Vec<String> {
+    async fn envelope_flaws(&self) -> Result<Vec<String>> {
         let Some(envelope) = self.envelope() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let mut flaws = envelope.contradictions(self.manifest());
         let objects = self.objects();
@@ -319,7 +319,17 @@ impl Archive {
             let reason = "the objects that it names are not those of the encrypted manifest";
             flaws.push(reason.to_owned());
         }
-        flaws
+        // All others are shown to be what was written by what is in them.
+        let (store, name) = self.place();
+        let key = store.read(&format!("{name}/{KEY}")).await?;
+        let mut told = envelope.objects.iter();
+        let told = told.find(|object| object.path == KEY);
+        if told.is_some_and(|told| told.sha256 != layout::sha256(&key)) {
+            flaws.push(format!(
+                "its SHA-256 of {KEY} is another: the key was encrypted anew"
+            ));
+        }
+        Ok(flaws)
     }
 }
 

@@ -58,7 +58,7 @@ pub struct Arguments {
     #[arg(long)]
     no_load: bool,
 
-    /// Do not check the archive's files before the target is touched
+    /// Do not check the archive's files before the target is touched, but each as it is read
     #[arg(long)]
     no_verify: bool,
 

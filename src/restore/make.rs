@@ -82,7 +82,7 @@ async fn build(
     let purpose = target.origin.purpose();
     let mut progress = Progress::Untouched;
     let staging = match (&target.way.mode, &options.import) {
-        (Mode::Import, Some(import)) => Some(Staging::new(import)),
+        (Mode::Import, Some(import)) => Some(Staging::new(import, options.verify)),
         _ => None,
     };
     let rows = Rows {

@@ -24,6 +24,8 @@ const COPIES: u64 = 2;
 /// The files of one collection in the import store. [`Staging::clear`] takes them away.
 pub(super) struct Staging<'a> {
     pub options: &'a ImportOptions,
+    /// Whether the archive was verified: else each file is, by going through here.
+    verified: bool,
     /// A folder of the import store that nobody else will have.
     folder: String,
     files: AtomicU64,
@@ -38,20 +40,21 @@ pub(super) struct Staged {
 }
 
 impl<'a> Staging<'a> {
-    pub fn new(options: &'a ImportOptions) -> Staging<'a> {
+    pub fn new(options: &'a ImportOptions, verified: bool) -> Staging<'a> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let moment = jiff::Timestamp::now().as_microsecond();
         let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         Staging {
             options,
+            verified,
             folder: format!("milvault-import-{moment:x}-{process:x}-{count:x}"),
             files: AtomicU64::new(0),
         }
     }
 
     /// Puts a data file where the target can read it: not at all where it lies there already and `in_place` says so,
-    /// by the storage's own copying where that can be, else through here. Where the target cannot decode its keys,
-    /// these are written anew.
+    /// by the storage's own copying where that can be, else through here, where its SHA-256 is checked. Where the target
+    /// cannot decode its keys, these are written anew.
     pub async fn put(
         &self,
         archive: &Archive,
@@ -66,13 +69,14 @@ impl<'a> Staging<'a> {
         let key = file.entry.schema.primary_key();
         let packed = key.is_some_and(|key| key.data_type == DataType::Int64);
         let anew = packed && !compat::knows(cluster.version(), Thing::Call(Call::ImportPackedKeys));
+        let as_it_is = self.verified && !anew;
         let there = at.name_of(&**source, &from);
-        if let Some(name) = there.filter(|_| in_place && !anew) {
+        if let Some(name) = there.filter(|_| in_place && as_it_is) {
             return Ok(Staged { name, path: None });
         }
         let number = self.files.fetch_add(1, Ordering::Relaxed);
         let path = format!("{}/{number}.parquet", self.folder);
-        let copied = !anew
+        let copied = as_it_is
             && at
                 .store()
                 .copy_within(&**source, &from, &path, Role::Mark)

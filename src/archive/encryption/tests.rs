@@ -270,6 +270,25 @@ async fn an_object_that_lost_whole_chunks_is_found() {
 }
 
 /// Who has no key cannot make another manifest, with whatever checksum.
+/// Copies, which have no key, hold its bytes against the hash that the archive was written with.
+#[tokio::test]
+async fn a_key_that_was_encrypted_anew_is_told() {
+    let (folder, store) = folder();
+    let (reader, another) = (Reader::new(), Reader::new());
+    export(&store, &reader.recipients(), 10).await;
+    let path = folder.path().join("prod/key.age");
+    let held = fs::read(&path).unwrap();
+    let Ok(key) = ArchiveKey::unwrap(&held, &reader.keys()) else {
+        panic!("it does not open");
+    };
+    let both = recipients(&[&reader, &another]).unwrap();
+    fs::write(&path, key.wrap(&both).unwrap()).unwrap();
+    let report = checked(&store, &reader).await.unwrap();
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    assert!(report.problems[0].reason.contains("key.age"));
+    assert!(!checked(&store, &another).await.unwrap().is_good());
+}
+
 #[tokio::test]
 async fn what_is_told_without_a_key_cannot_be_forged() {
     let (folder, store) = folder();
@@ -352,6 +371,10 @@ async fn any_part_of_an_object_is_read() {
 
 #[test]
 fn keys_that_are_none_are_refused_by_their_kind_and_never_quoted() {
+    for passphrase in ["", "two\nlines", "one and its end\n"] {
+        let refused = Recipients::passphrase(passphrase);
+        assert!(matches!(refused, Err(Error::Usage(_))), "{passphrase:?}");
+    }
     let mut keys = Keys::default();
     for (text, told) in [
         (
