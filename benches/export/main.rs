@@ -177,11 +177,13 @@ async fn measure(address: &str, name: &str, arguments: &Arguments) -> Result<Fig
             std::fs::remove_dir_all(&archive)?;
         } else {
             figures.archive_bytes = bytes_below(Path::new(&archive))?;
-            if !arguments.without.contains(&Part::Restore) {
-                write(&cluster, &channel, &collection, &store, &mut figures).await?;
-            }
-            if !arguments.without.contains(&Part::Import) {
-                bulk(&cluster, &collection, &store, &mut figures).await?;
+            for _ in 0..arguments.runs {
+                if !arguments.without.contains(&Part::Restore) {
+                    write(&cluster, &channel, &collection, &store, &mut figures).await?;
+                }
+                if !arguments.without.contains(&Part::Import) {
+                    bulk(&cluster, &collection, &store, &mut figures).await?;
+                }
             }
         }
     }
@@ -218,7 +220,9 @@ async fn bulk(
     }
     cluster.create_collection(&copy, &copy.properties).await?;
     let address = cluster.server().trim_start_matches("http://");
-    figures.bulk = Some(program::bulk(address, &copy.name.collection, &made, &put)?);
+    figures
+        .bulk
+        .push(program::bulk(address, &copy.name.collection, &made, &put)?);
     let stored = cluster.stored_rows(&copy.name).await?;
     cluster.drop_collection(&copy.name).await?;
     if stored.is_some_and(|stored| stored != figures.rows) {
@@ -240,7 +244,9 @@ async fn bulk(
         &put,
     ];
     let bare = ["--no-index", "--no-verify"];
-    figures.import = Some(program::milvault(&[&restore[..], &bare].concat())?);
+    figures
+        .import
+        .push(program::milvault(&[&restore[..], &bare].concat())?);
     cluster.drop_collection(&copy.name).await?;
     Ok(())
 }
@@ -267,7 +273,7 @@ async fn write(
     let start = Instant::now();
     exchange(channel, Call::Insert, &inserts).await?;
     cluster.flush(&copy.name, &Context::silent()).await?;
-    figures.insert = Some(start.elapsed());
+    figures.insert.push(start.elapsed());
     let stored = cluster.stored_rows(&copy.name).await?;
     cluster.drop_collection(&copy.name).await?;
     if stored.is_some_and(|stored| stored != figures.rows) {
@@ -280,7 +286,9 @@ async fn write(
         "restore", "--from", &uri, "--to", server, "--suffix", "_copy", "--mode", "insert",
     ];
     let bare = ["--no-index", "--no-verify"];
-    figures.restore = Some(program::milvault(&[&restore[..], &bare].concat())?);
+    figures
+        .restore
+        .push(program::milvault(&[&restore[..], &bare].concat())?);
     cluster.drop_collection(&copy.name).await?;
     Ok(())
 }
