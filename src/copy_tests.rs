@@ -203,6 +203,13 @@ async fn copies_at_once_make_one_archive() {
     let (a, b) = tokio::join!(copied(&from, &to), copied(&from, &to));
     // One may have lost its marker to the other's end.
     assert!(a.is_ok() || b.is_ok(), "{a:?} {b:?}");
+    for lost in [a, b].into_iter().filter_map(Result::err) {
+        let lost = lost.to_string();
+        assert!(
+            lost.contains("archive") && !lost.contains(", remove "),
+            "{lost}"
+        );
+    }
     copied(&from, &to).await.unwrap();
     assert_eq!(files(from_folder.path()), files(to_folder.path()));
 }

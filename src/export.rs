@@ -11,7 +11,7 @@ use std::sync::Arc;
 use self::files::Files;
 use crate::archive::{
     ArchiveWriter, CollectionEntry, Consistency, Drift, FORMAT, Failure, Manifest, Partition,
-    RbacFile, Recipients, Selection, Source, Tool,
+    RbacFile, Recipients, Selection, Source, Tool, Unlocked,
 };
 use crate::error::{Error, Result};
 use crate::masking::{KeyOrder, MaskKey};
@@ -68,9 +68,12 @@ pub struct Exported {
     pub archives: Vec<String>,
     /// The stores that failed while others did not.
     pub failures: Vec<Failure>,
+    /// Those of the archives that are whole, and not locked as the store was asked to.
+    pub unlocked: Vec<Unlocked>,
 }
 
-/// Exports collections into a new archive of `store`. On failure nothing of the archive remains.
+/// Exports collections into a new archive of `store`. On failure nothing of the archive remains, unless it was being locked
+/// already. One that is whole and could not be locked is no failure, and a warning.
 pub async fn export(
     cluster: &Cluster,
     store: Arc<dyn Store>,
@@ -82,6 +85,11 @@ pub async fn export(
         recipients: None,
     };
     let exported = export_to(cluster, target, options, ctx).await?;
+    for unlocked in &exported.unlocked {
+        let Unlocked { archive, error } = unlocked;
+        let told = format!("{archive} is whole, but not all of it is locked: {error}");
+        ctx.monitor.warn(&told);
+    }
     Ok(exported.manifest)
 }
 
@@ -137,20 +145,22 @@ pub async fn export_to(
     };
     let made = async {
         let manifest: Manifest = work.await?;
-        writer.seal(&manifest).await?;
+        let unlocked = writer.seal(&manifest).await?;
         Ok(Exported {
             manifest,
             archives: writer.uris(),
             failures: writer.failures().await,
+            unlocked,
         })
     };
     match made.await {
-        // Somebody else writes under our name, against all rules: what is there may be theirs.
-        Err(error @ Error::Exists { .. }) => Err(error),
         Err(error) => {
-            if let Err(left) = writer.discard().await {
-                ctx.monitor
-                    .warn(&format!("what was written could not be removed: {left}"));
+            match writer.discard().await {
+                // Where the name is ours no more, what is there may be somebody else's: that stays, and was told.
+                Ok(()) | Err(Error::Exists { .. }) => {}
+                Err(left) => ctx
+                    .monitor
+                    .warn(&format!("what was written could not be removed: {left}")),
             }
             Err(error)
         }

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::archive::locks::told;
 use crate::archive::{self, Inventory, Listed, Manifest, Unfinished};
 use crate::error::{Error, Result};
 use crate::progress::Context;
-use crate::store::{Lock, LockMode, Protection, Store};
+use crate::store::Store;
 
 pub use policy::{Keep, Policy, Span};
 
@@ -186,7 +187,7 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
             && let Some(protection) = archive::held(&**store, &one.archive.name, now).await?
         {
             one.action = Action::Locked;
-            one.reasons.push(locked(&protection));
+            one.reasons.push(told(&protection));
         }
     }
     for one in &mut plan.unreadable {
@@ -194,7 +195,7 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
             && let Some(protection) = archive::held(&**store, &one.name, now).await?
         {
             one.action = Action::Locked;
-            one.error = format!("{}; {}", one.error, locked(&protection));
+            one.error = format!("{}; {}", one.error, told(&protection));
         }
     }
     Ok(plan)
@@ -383,20 +384,6 @@ fn check_names(names: &[String], plan: &ForgetPlan, store: &Arc<dyn Store>) -> R
         }
     }
     Ok(())
-}
-
-/// What keeps an archive, in words.
-fn locked(protection: &Protection) -> String {
-    let lock = protection.lock.as_ref().map(|Lock { mode, until }| {
-        let mode = match mode {
-            LockMode::Compliance => "compliance",
-            LockMode::Governance => "governance",
-        };
-        format!("locked until {until} ({mode})")
-    });
-    let hold = protection.legal_hold.then(|| "legal hold".to_owned());
-    let parts: Vec<String> = lock.into_iter().chain(hold).collect();
-    parts.join(", ")
 }
 
 #[cfg(test)]

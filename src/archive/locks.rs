@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::Archive;
 use crate::Result;
-use crate::store::{LockMode, Protection};
+use crate::store::{Lock, LockMode, Protection};
 
 /// How many objects are asked about at a time.
 const AT_ONCE: usize = 16;
@@ -25,6 +25,20 @@ pub struct Locks {
     /// When the first of the locks ends, in UTC as RFC 3339.
     #[serde(serialize_with = "text")]
     pub until: Option<Timestamp>,
+}
+
+/// What keeps something, in words.
+pub(crate) fn told(protection: &Protection) -> String {
+    let lock = protection.lock.as_ref().map(|Lock { mode, until }| {
+        let mode = match mode {
+            LockMode::Compliance => "compliance",
+            LockMode::Governance => "governance",
+        };
+        format!("locked until {until} ({mode})")
+    });
+    let hold = protection.legal_hold.then(|| "legal hold".to_owned());
+    let parts: Vec<String> = lock.into_iter().chain(hold).collect();
+    parts.join(", ")
 }
 
 fn text<S: Serializer>(moment: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
@@ -81,7 +95,6 @@ impl Locks {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::store::Lock;
 
     #[test]
     fn an_archive_is_locked_as_its_least_locked_object_is() {

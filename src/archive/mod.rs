@@ -7,7 +7,7 @@ mod encryption;
 mod inventory;
 mod layout;
 mod list;
-mod locks;
+pub(crate) mod locks;
 pub mod manifest;
 mod object;
 mod objects;
@@ -42,7 +42,7 @@ pub use stored::{Content, EncryptedObject, StoredObject};
 pub use summary::Summary;
 pub use verification::Verification;
 pub use verify::{verify, verify_collections};
-pub use writer::{ArchiveWriter, DataFileWriter};
+pub use writer::{ArchiveWriter, DataFileWriter, Unlocked};
 
 #[cfg(test)]
 pub(crate) mod tests;

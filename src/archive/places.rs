@@ -1,5 +1,6 @@
 //! The places that one archive is written to at once. One that fails does not take the others with it.
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -58,7 +59,7 @@ impl Places {
         good.map(|place| place.claim.uri()).collect()
     }
 
-    /// Does something in each place that has not failed, in all at once. The last that fails gives its error.
+    /// Does something in each place that has not failed, in all at once. Fails where no place is left.
     pub(super) async fn each<T>(&self, work: impl AsyncFn(&Claim) -> Result<T>) -> Result<Vec<T>> {
         let (work, places) = (&work, self.0.iter().filter(|place| place.is_good()));
         let results = places.map(|place| async move { (place, work(&place.claim).await) });
@@ -93,10 +94,12 @@ impl Places {
     /// Removes everything that was written, in all places.
     ///
     /// # Errors
-    /// The first, after all were tried.
+    /// The first, after all were tried; [`Error::Exists`] only where there is no other.
     pub(super) async fn discard(&self) -> Result<()> {
         let removing = self.0.iter().map(|place| place.claim.discard());
-        join_all(removing).await.into_iter().collect()
+        let errors = join_all(removing).await.into_iter().filter_map(Result::err);
+        let first = errors.min_by_key(|error| matches!(error, Error::Exists { .. }));
+        first.map_or(Ok(()), Err)
     }
 
     /// The places that failed, with what was written removed there as far as that goes.
@@ -114,25 +117,37 @@ impl Places {
         failures
     }
 
-    /// Keeps the values of places that did well, and why the others failed. Where none is left, that is the error.
+    /// Keeps the values of places that did well, and why the others failed. Where no place is good any more, that is the
+    /// error.
     fn settle<T>(&self, results: Vec<(&Place, Result<T>)>) -> Result<Vec<T>> {
         let mut values = Vec::with_capacity(results.len());
-        let mut failed = Vec::new();
         for (place, result) in results {
             match result {
                 Ok(value) => values.push(value),
-                Err(error) => failed.push((place, error)),
+                Err(error) if self.0.len() == 1 => return Err(error),
+                Err(error) => {
+                    place.failure().get_or_insert(error);
+                }
             }
         }
-        if values.is_empty()
-            && let Some((_, error)) = failed.pop()
-        {
-            return Err(error);
+        if self.0.iter().any(Place::is_good) {
+            Ok(values)
+        } else {
+            Err(self.all_failed())
         }
-        for (place, error) in failed {
-            place.failure().get_or_insert(error);
+    }
+
+    fn all_failed(&self) -> Error {
+        let uris: Vec<String> = self.0.iter().map(|place| place.claim.uri()).collect();
+        let failures = self.0.iter().filter_map(|place| {
+            let failure = place.failure();
+            failure.as_ref().map(ToString::to_string)
+        });
+        Error::Store {
+            doing: "write to any of",
+            uri: uris.join(", "),
+            source: io::Error::other(failures.collect::<Vec<_>>().join("; ")),
         }
-        Ok(values)
     }
 }
 

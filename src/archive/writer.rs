@@ -95,8 +95,9 @@ impl ArchiveWriter {
         })
     }
 
-    /// Completes the archive: from now on it is whole, and never changes.
-    pub async fn seal(&self, manifest: &Manifest) -> Result<()> {
+    /// Completes the archive: from now on it is whole, and never changes. Gives those that are whole, but not locked as
+    /// the store was asked to.
+    pub async fn seal(&self, manifest: &Manifest) -> Result<Vec<Unlocked>> {
         let uri = format!("{}/{MANIFEST}", self.uris().concat());
         let json = manifest.to_json()?;
         // What could not be read back must not be written.
@@ -123,39 +124,50 @@ impl ArchiveWriter {
         };
         let summary = Bytes::from(summary.to_json()?);
         let checksum = (CHECKSUM, Bytes::from(layout::checksum(&json)));
-        let sealed = [checksum, (MANIFEST, Bytes::from(json))];
-        let objects: Vec<(&str, Bytes)> = mac.into_iter().chain(sealed).collect();
+        let proofs: Vec<(&str, Bytes)> = mac.into_iter().chain([checksum]).collect();
+        let json = Bytes::from(json);
         let parts: Vec<String> = match &self.sealing {
             None => manifest.paths().map(str::to_owned).collect(),
             Some(sealing) => sealing.written().into_iter().map(|one| one.path).collect(),
         };
         let seal = async |claim: &Claim| {
             claim.check_ours().await?;
-            let store = &**claim.store();
-            claim.lock(parts.iter().map(String::as_str)).await?;
-            for (path, bytes) in &objects {
+            let put = async |path: &str, bytes: &Bytes| {
                 let path = claim.path(path);
-                match store::put(store, &path, bytes.clone(), Role::Part).await {
+                store::put(&**claim.store(), &path, bytes.clone(), Role::Part).await
+            };
+            claim.lock(parts.iter().map(String::as_str)).await?;
+            for (path, bytes) in &proofs {
+                match put(path, bytes).await {
                     Err(Error::Exists { .. }) => return Err(claim.taken()),
                     put => put?,
                 }
             }
-            // The archive is whole now, whether or not it has a summary.
-            let path = claim.path(SUMMARY);
-            let listed = store::put(store, &path, summary.clone(), Role::Part).await;
+            claim.complete(&json).await?;
+            // The archive is whole now, whether or not it has a summary, and whether or not all of it can be locked.
+            let listed = put(SUMMARY, &summary).await;
             let summary = listed.is_ok().then_some(SUMMARY);
-            claim
-                .lock(objects.iter().map(|(path, _)| *path).chain(summary))
-                .await?;
+            let proofs = proofs.iter().map(|(path, _)| *path);
+            let mut unlocked = None;
+            for path in proofs.chain([MANIFEST]).chain(summary) {
+                if let Err(error) = claim.lock([path]).await {
+                    unlocked.get_or_insert(error);
+                }
+            }
             claim.release().await;
-            Ok(())
+            Ok(unlocked.map(|error| Unlocked {
+                archive: claim.uri(),
+                error,
+            }))
         };
-        self.places.each(seal).await.map(|_| ())
+        let sealed = self.places.each(seal).await?;
+        Ok(sealed.into_iter().flatten().collect())
     }
 
-    /// Gives up: removes everything that was written.
+    /// Gives up: removes everything that was written. Where some of it is locked already, all of it stays, unfinished.
     ///
     /// # Errors
+    /// The first of what stays.
     /// [`Error::Exists`] where the name is no longer ours, and what is there is left alone: somebody has removed our
     /// marker, and perhaps begun an archive of their own.
     pub async fn discard(&self) -> Result<()> {
@@ -185,6 +197,15 @@ impl ArchiveWriter {
         object.write(bytes).await?;
         object.finish().await
     }
+}
+
+/// An archive that is whole, and of which not all is locked.
+#[derive(Debug)]
+pub struct Unlocked {
+    /// Its address.
+    pub archive: String,
+    /// Why not.
+    pub error: Error,
 }
 
 /// A data file that is being written. Dropped before [`DataFileWriter::finish`], it leaves nothing.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use milvault::archive::{Consistency, Failure, Manifest, Mode, RbacFile};
+use milvault::archive::{Consistency, Failure, Manifest, Mode, RbacFile, Unlocked};
 use milvault::export::{ExportOptions, PreviewedCollection, RowsFrom, Target, export_to, preview};
 use milvault::lite::Lite;
 use milvault::milvus::Address;
@@ -82,6 +82,7 @@ struct Exported<'a> {
     /// That one, and those in other stores.
     archives: &'a [String],
     failed: Vec<Failed<'a>>,
+    unlocked: Vec<NotLocked<'a>>,
     name: &'a str,
     collections: usize,
     rows: u64,
@@ -98,6 +99,13 @@ struct Exported<'a> {
 #[derive(Debug, Serialize)]
 struct Failed<'a> {
     store: &'a str,
+    error: String,
+}
+
+/// An archive that is whole, and not locked as it was to be.
+#[derive(Debug, Serialize)]
+struct NotLocked<'a> {
+    archive: &'a str,
     error: String,
 }
 
@@ -144,6 +152,11 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             .monitor
             .warn(&failed(failure, &exported.archives));
     }
+    for Unlocked { archive, error } in &exported.unlocked {
+        session.ctx.monitor.warn(&format!(
+            "{archive} is whole, but not all of it is locked: {error}; `milvault verify {archive}` tells how far it is"
+        ));
+    }
     let totals = manifest.totals();
     let result = Exported {
         archive: exported.archives.first().cloned().unwrap_or_default(),
@@ -154,6 +167,14 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             .map(|failure| Failed {
                 store: &failure.store,
                 error: failure.error.to_string(),
+            })
+            .collect(),
+        unlocked: exported
+            .unlocked
+            .iter()
+            .map(|Unlocked { archive, error }| NotLocked {
+                archive,
+                error: error.to_string(),
             })
             .collect(),
         name: &options.name,
@@ -169,7 +190,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     session
         .output
         .result(&result, || summary(&result, manifest, start))?;
-    if exported.failures.is_empty() {
+    if exported.failures.is_empty() && exported.unlocked.is_empty() {
         Ok(Finish::Done)
     } else {
         Ok(Finish::Broken(Kind::Failed))

@@ -6,6 +6,7 @@ use super::*;
 use crate::archive::tests::hooked::{Hooked, broken, hooked};
 use crate::archive::tests::{data_file, entry, export, folder, manifest, rows};
 use crate::archive::{Archive, ArchiveWriter, MANIFEST, SUMMARY, UNFINISHED, list};
+use crate::store::{Lock, LockMode, Protection};
 
 /// Puts an archive of a time, a cluster and some collections into a store.
 async fn put(store: &Arc<dyn Store>, name: &str, created: &str, host: &str, collections: &[&str]) {
@@ -222,6 +223,7 @@ async fn locked_archives_are_kept_and_named() {
         store: store.clone(),
         hook: Arc::new(|_, _| Ok(())),
         protection: hold,
+        locked: None,
     });
     for options in [last(1, false), named(&["old", "older"])] {
         let planned = plan(&locked, &options).await;

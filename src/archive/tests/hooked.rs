@@ -1,11 +1,14 @@
 //! A store that fails, or is locked, where a test wants it.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
 use crate::Result;
-use crate::store::{ObjectWriter, Protection, Role};
+use crate::store::{Lock, LockMode, ObjectWriter, Protection, Role};
 
 /// What is about to be done to which object.
 type Hook = dyn Fn(&str, &str) -> Result<()> + Send + Sync;
@@ -16,6 +19,8 @@ pub(crate) struct Hooked {
     /// Hears `create`, `finish`, `read`, `remove` and `remove_all` with their paths.
     pub(crate) hook: Arc<Hook>,
     pub(crate) protection: fn(&str) -> Protection,
+    /// What was locked, where objects can be: each `lock` is heard, and what is locked cannot be removed.
+    pub(crate) locked: Option<Mutex<BTreeSet<String>>>,
 }
 
 /// A store whose calls are heard.
@@ -27,7 +32,32 @@ pub(crate) fn hooked(
         store: store.clone(),
         hook: Arc::new(hook),
         protection: |_| Protection::default(),
+        locked: None,
     })
+}
+
+/// The same of a store that locks objects.
+pub(crate) fn locking(
+    store: &Arc<dyn Store>,
+    hook: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
+) -> Arc<dyn Store> {
+    Arc::new(Hooked {
+        store: store.clone(),
+        hook: Arc::new(hook),
+        protection: |_| Protection::default(),
+        locked: Some(Mutex::default()),
+    })
+}
+
+impl Hooked {
+    fn is_locked(&self, path: &str, below: bool) -> bool {
+        let Some(locked) = &self.locked else {
+            return false;
+        };
+        let folder = format!("{path}/");
+        let locked = locked.lock().unwrap();
+        locked.contains(path) || (below && locked.iter().any(|one| one.starts_with(&folder)))
+    }
 }
 
 impl std::fmt::Debug for Hooked {
@@ -92,13 +122,35 @@ impl Store for Hooked {
     }
     async fn remove(&self, path: &str) -> Result<()> {
         (self.hook)("remove", path)?;
+        if self.is_locked(path, false) {
+            return Err(broken(path));
+        }
         self.store.remove(path).await
     }
     async fn remove_all(&self, path: &str) -> Result<()> {
         (self.hook)("remove_all", path)?;
+        if self.is_locked(path, true) {
+            return Err(broken(path));
+        }
         self.store.remove_all(path).await
     }
+    async fn lock(&self, path: &str) -> Result<()> {
+        if let Some(locked) = &self.locked {
+            (self.hook)("lock", path)?;
+            locked.lock().unwrap().insert(path.to_owned());
+        }
+        Ok(())
+    }
     async fn protection(&self, path: &str) -> Result<Protection> {
+        if self.is_locked(path, false) {
+            return Ok(Protection {
+                lock: Some(Lock {
+                    mode: LockMode::Compliance,
+                    until: "2999-01-01T00:00:00Z".parse().unwrap(),
+                }),
+                legal_hold: false,
+            });
+        }
         Ok((self.protection)(path))
     }
     fn as_any(&self) -> &dyn std::any::Any {

@@ -8,6 +8,7 @@ mod manifest_damage;
 mod plain_keys;
 mod rbac;
 mod schema;
+mod sealing;
 mod selection;
 mod types;
 mod writing;
