@@ -39,7 +39,8 @@ pub enum Which {
 pub struct ForgetOptions {
     /// Which archives are to go.
     pub which: Which,
-    /// Unfinished archives that were begun so long ago are given up, and go, too.
+    /// Unfinished archives that were begun so long ago are given up, and go, too: with [`Which::Named`] only those that
+    /// are named.
     pub unfinished: Option<Span>,
 }
 
@@ -110,6 +111,8 @@ pub struct Forgotten {
     pub removed: Vec<String>,
     /// What could not be removed, and why; it may be gone in part, and is not whole then.
     pub failed: Vec<(String, String)>,
+    /// What was to go and has stayed, and why: unfinished ones that were gone on with since they were looked at.
+    pub kept: Vec<(String, String)>,
 }
 
 impl ForgetPlan {
@@ -208,17 +211,31 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
 pub async fn forget(store: &Arc<dyn Store>, plan: &ForgetPlan, ctx: &Context) -> Result<Forgotten> {
     let mut done = Forgotten::default();
     for name in plan.removals() {
-        let removing = archive::remove(&**store, name);
+        let removing = remove(store, plan, name);
         match ctx
             .until_stopped(&format!("removing {name}"), removing)
             .await
         {
-            Ok(()) => done.removed.push(name.to_owned()),
+            Ok(None) => done.removed.push(name.to_owned()),
+            Ok(Some(why)) => done.kept.push((name.to_owned(), why.to_owned())),
             Err(stopped @ Error::Stopped(_)) => return Err(stopped),
             Err(error) => done.failed.push((name.to_owned(), error.to_string())),
         }
     }
     Ok(done)
+}
+
+/// Removes what has this name; or says why it stays.
+async fn remove(
+    store: &Arc<dyn Store>,
+    plan: &ForgetPlan,
+    name: &str,
+) -> Result<Option<&'static str>> {
+    let mut unfinished = plan.unfinished.iter().map(|one| &one.archive);
+    match unfinished.find(|one| one.name == name && !one.forgotten) {
+        Some(found) => archive::remove_unfinished(&**store, found).await,
+        None => archive::remove(&**store, name).await.map(|()| None),
+    }
 }
 
 /// What the archives of a group have in common: where they come from and what of it they hold.
@@ -335,6 +352,8 @@ fn decide_unfinished(
     let started = started.and_then(|text| text.parse::<Timestamp>().ok());
     let (action, reason) = if archive.forgotten {
         (Action::Remove, None)
+    } else if matches!(&options.which, Which::Named(names) if !names.contains(&archive.name)) {
+        (Action::Keep, None)
     } else {
         match (age, started) {
             (None, _) => (Action::Keep, None),

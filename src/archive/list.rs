@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +71,9 @@ pub struct Unfinished {
     pub forgotten: bool,
     /// When it was begun, in UTC as RFC 3339, where its marker can be read.
     pub started: Option<String>,
+    /// Its marker, by which it is known whether it still is what was found.
+    #[serde(skip)]
+    pub(crate) marker: Bytes,
 }
 
 /// What is read of the markers of archives that are not whole.
@@ -190,6 +194,7 @@ async fn unfinished<T>(store: &dyn Store, name: &str) -> Result<Folder<T>> {
             uri: format!("{}/{name}", store.uri()),
             forgotten,
             started: started.filter(|text| text.parse::<jiff::Timestamp>().is_ok()),
+            marker: json,
         }));
     }
     Ok(Folder::Other)

@@ -37,7 +37,7 @@ pub use manifest::{
 };
 pub use places::Failure;
 pub use reader::Archive;
-pub use remove::{held, remove};
+pub use remove::{held, remove, remove_unfinished};
 pub use stored::{Content, EncryptedObject, StoredObject};
 pub use summary::Summary;
 pub use verification::Verification;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
-use super::layout::{self, FORGOTTEN, MANIFEST, SUMMARY};
+use super::layout::{self, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED};
+use super::list::Unfinished;
 use crate::store::{self, Protection, Role, Store};
 use crate::{Error, Result};
 
@@ -37,6 +38,39 @@ pub async fn remove(store: &dyn Store, name: &str) -> Result<()> {
         }
     }
     store.remove_all(name).await
+}
+
+/// Removes an archive that was given up before it was whole, if it still is as it was found. Otherwise says why it stays.
+pub async fn remove_unfinished(
+    store: &dyn Store,
+    found: &Unfinished,
+) -> Result<Option<&'static str>> {
+    layout::check_name(&found.name)?;
+    let path = |object: &str| format!("{}/{object}", found.name);
+    let is_whole = async || match store.size(&path(MANIFEST)).await {
+        Ok(_) => Ok(true),
+        Err(Error::Missing { .. }) => Ok(false),
+        Err(error) => Err(error),
+    };
+    const WHOLE: &str = "it is whole by now";
+    if is_whole().await? {
+        return Ok(Some(WHOLE));
+    }
+    match store.read(&path(UNFINISHED)).await {
+        Ok(marker) if marker == found.marker => {}
+        Ok(_) => return Ok(Some("it was begun anew, or is gone on with")),
+        Err(Error::Missing { .. }) if is_whole().await? => return Ok(Some(WHOLE)),
+        // By another removal, which completes it.
+        Err(Error::Missing { .. }) => return Ok(Some("it was changed meanwhile")),
+        Err(error) => return Err(error),
+    }
+    // Who still writes looks for the marker when the manifest is there: one of us sees the other.
+    store.remove(&path(UNFINISHED)).await?;
+    if is_whole().await? {
+        return Ok(Some(WHOLE));
+    }
+    remove(store, &found.name).await?;
+    Ok(None)
 }
 
 /// What keeps an archive from being removed now: of all that protects its objects, what lasts longest. `None`: nothing.

@@ -42,7 +42,8 @@ pub struct Arguments {
     #[command(flatten)]
     rules: Option<Rules>,
 
-    /// Remove what exports and copies have left unfinished, if they were begun longer ago than this [default: 7d]
+    /// Remove what exports and copies have left unfinished, if they were begun longer ago than this; with NAME only that
+    /// [default: 7d]
     #[arg(long, value_name = "AGE", num_args = 0..=1, require_equals = true, default_missing_value = "7d")]
     unfinished: Option<Span>,
 
@@ -143,6 +144,9 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
     for (name, why) in &done.failed {
         ctx.monitor
             .warn(&format!("{name} could not be removed: {why}"));
+    }
+    for (name, why) in &done.kept {
+        ctx.monitor.warn(&format!("{name} stays: {why}"));
     }
     let outcome = Outcome {
         store: store.uri(),
@@ -284,11 +288,14 @@ fn verb(action: Action) -> &'static str {
 
 fn ending(outcome: &Outcome) -> String {
     let plan = outcome.plan;
-    let going = |one: &&Verdict| one.action == Action::Remove;
+    let gone = |one: &&Verdict| {
+        one.action == Action::Remove
+            && (outcome.dry_run || outcome.done.removed.contains(&one.archive.name))
+    };
     let bytes: u64 = plan
         .archives
         .iter()
-        .filter(going)
+        .filter(gone)
         .map(|one| one.archive.bytes)
         .sum();
     let locked = plan
@@ -308,8 +315,12 @@ fn ending(outcome: &Outcome) -> String {
         0 => String::new(),
         number => format!("; {number} could not be removed"),
     };
+    let kept = match outcome.done.kept.len() {
+        0 => String::new(),
+        number => format!("; {number} gone on with meanwhile"),
+    };
     format!(
-        "{} ({}) {what} from {}{locked}{failed}",
+        "{} ({}) {what} from {}{locked}{failed}{kept}",
         units::count(number as u64, "archive"),
         units::bytes(bytes),
         outcome.store

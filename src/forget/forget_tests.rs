@@ -297,6 +297,75 @@ async fn unfinished_archives_go_when_they_are_old_and_it_is_asked_for() {
     );
 }
 
+/// A folder of an archive that was begun long ago.
+fn abandon(folder: &tempfile::TempDir, name: &str) {
+    let place = folder.path().join(name);
+    std::fs::create_dir_all(place.join("collections")).unwrap();
+    let marker = "{\"started\": \"2026-01-01T00:00:00Z\", \"copy_of\": \"abc\"}";
+    std::fs::write(place.join(UNFINISHED), marker).unwrap();
+}
+
+#[tokio::test]
+async fn with_names_no_other_unfinished_archive_goes() {
+    let (folder, store) = folder();
+    for name in ["broken", "other"] {
+        abandon(&folder, name);
+    }
+    export(&store, "whole").await;
+    let options = ForgetOptions {
+        unfinished: Some("1h".parse().unwrap()),
+        ..named(&["broken"])
+    };
+    assert_eq!(run(&store, &options).await.removed, ["broken"]);
+    assert_eq!(store.list("").await.unwrap(), ["other/", "whole/"]);
+}
+
+#[tokio::test]
+async fn what_came_to_be_whole_after_the_plan_stays() {
+    let (folder, store) = folder();
+    abandon(&folder, "sealed");
+    abandon(&folder, "resumed");
+    abandon(&folder, "gone");
+    abandon(&folder, "old");
+    let options = ForgetOptions {
+        which: Which::None,
+        unfinished: Some("1h".parse().unwrap()),
+    };
+    let planned = plan(&store, &options).await.unwrap();
+    assert_eq!(planned.removals().count(), 4);
+    std::fs::write(folder.path().join("sealed").join(MANIFEST), "{}").unwrap();
+    let claim = archive::claim::Claim::take_for_copy(store.clone(), "resumed", "abc");
+    let (claim, _) = claim.await.unwrap();
+    std::fs::remove_file(folder.path().join("gone").join(UNFINISHED)).unwrap();
+    let done = forget(&store, &planned, &Context::silent()).await.unwrap();
+    assert_eq!(done.removed, ["old"]);
+    let kept: Vec<&str> = done.kept.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(kept, ["gone", "resumed", "sealed"]);
+    assert!(done.kept[2].1.contains("whole"), "{:?}", done.kept);
+    claim.check_ours().await.unwrap();
+}
+
+/// The manifest comes between the last look and the removal of the marker.
+#[tokio::test]
+async fn what_is_sealed_while_it_is_given_up_stays() {
+    let (folder, store) = folder();
+    abandon(&folder, "late");
+    let options = ForgetOptions {
+        which: Which::None,
+        unfinished: Some("1h".parse().unwrap()),
+    };
+    let manifest = folder.path().join("late").join(MANIFEST);
+    let sealing = hooked(&store, move |what, path| {
+        if what == "remove" && path.ends_with(UNFINISHED) {
+            std::fs::write(&manifest, "{}").unwrap();
+        }
+        Ok(())
+    });
+    let done = run(&sealing, &options).await;
+    assert_eq!((done.removed.len(), done.kept.len()), (0, 1));
+    assert!(folder.path().join("late/collections").exists());
+}
+
 #[tokio::test]
 async fn a_forgotten_archive_without_a_summary_is_no_other() {
     let (_folder, store) = folder();
