@@ -193,6 +193,14 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
             one.reasons.push(told(&protection));
         }
     }
+    for one in &mut plan.unfinished {
+        if one.action == Action::Remove
+            && let Some(protection) = archive::held(&**store, &one.archive.name, now).await?
+        {
+            one.action = Action::Locked;
+            one.reasons.push(told(&protection));
+        }
+    }
     for one in &mut plan.unreadable {
         if one.action == Action::Remove
             && let Some(protection) = archive::held(&**store, &one.name, now).await?

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
-use super::layout::{self, FORGOTTEN, MANIFEST, UNFINISHED};
+use super::layout::{self, CHECKSUM, DATA, FORGOTTEN, KEY, MANIFEST, SEALED, SUMMARY, UNFINISHED};
 use super::{Inventory, Summary};
 use crate::store::Store;
 use crate::{Error, Result};
@@ -21,8 +21,8 @@ pub struct Listing {
     pub archives: Vec<Listed>,
     /// Those that are not whole: yet, or no more.
     pub unfinished: Vec<Unfinished>,
-    /// Why each of the others cannot be read, by name.
-    pub unreadable: Vec<Error>,
+    /// Why each of the others cannot be read, with its name in the store.
+    pub unreadable: Vec<(String, Error)>,
 }
 
 /// One archive in a list.
@@ -90,18 +90,29 @@ enum Folder<T> {
     Other,
 }
 
-/// Lists the archives of a store: one object is read of each, where it has a summary. One bad archive does not hide the
-/// others.
+/// Lists the archives of a store: of each its folder is listed and one object read, where it has a summary. One bad archive
+/// does not hide the others.
 pub async fn list(store: &Arc<dyn Store>) -> Result<Listing> {
-    let look = async |name: &str| match Summary::read(&**store, name).await? {
-        Some(summary) => Ok(Folder::Archive((summary, ()))),
-        None => inspect(store, name, &|_| ()).await,
+    let look = async |name: &str, held: &[String]| {
+        let read = async {
+            let summary = holds(held, SUMMARY).then(|| Summary::read(&**store, name));
+            match summary {
+                Some(summary) => summary.await,
+                None => Ok(None),
+            }
+        };
+        match read.await? {
+            Some(summary) => Ok((summary, ())),
+            None => Inventory::open(store.clone(), name)
+                .await
+                .map(|inventory| (inventory.summary(), ())),
+        }
     };
     let found = all(store, look).await?;
     Ok(Listing {
         archives: found.archives.into_iter().map(|(one, ())| one).collect(),
         unfinished: found.unfinished,
-        unreadable: found.unreadable.into_iter().map(|(_, why)| why).collect(),
+        unreadable: found.unreadable,
     })
 }
 
@@ -121,21 +132,25 @@ pub async fn survey<T>(
     store: &Arc<dyn Store>,
     wanted: impl Fn(&Inventory) -> T,
 ) -> Result<Survey<T>> {
-    all(store, async |name: &str| {
-        inspect(store, name, &wanted).await
+    all(store, async |name: &str, _: &[String]| {
+        let inventory = Inventory::open(store.clone(), name).await?;
+        let wanted = wanted(&inventory);
+        Ok((inventory.summary(), wanted))
     })
     .await
 }
 
-/// Looks at all folders of a store, many at a time.
+/// Looks at all folders of a store, many at a time; `read` reads an archive, given its name and what is in its folder.
 async fn all<T>(
     store: &Arc<dyn Store>,
-    look: impl AsyncFn(&str) -> Result<Folder<(Summary, T)>>,
+    read: impl AsyncFn(&str, &[String]) -> Result<(Summary, T)>,
 ) -> Result<Survey<T>> {
     let folders = store.list("").await?;
     let names = folders
         .iter()
         .filter_map(|folder| layout::archive_name(folder));
+    let read = &read;
+    let look = async |name: &str| inspect(store, name, read).await;
     let look = &look;
     let mut looked_at = stream::iter(names)
         .map(|name| async move { (name, look(name).await) })
@@ -163,41 +178,85 @@ async fn all<T>(
     })
 }
 
-/// What a folder is, by its manifest.
+/// What a folder is, by what is in it.
 async fn inspect<T>(
     store: &Arc<dyn Store>,
     name: &str,
-    wanted: &impl Fn(&Inventory) -> T,
-) -> Result<Folder<(Summary, T)>> {
-    match store.size(&format!("{name}/{MANIFEST}")).await {
-        Ok(_) => {
-            let inventory = Inventory::open(store.clone(), name).await?;
-            let wanted = wanted(&inventory);
-            Ok(Folder::Archive((inventory.summary(), wanted)))
+    read: &impl AsyncFn(&str, &[String]) -> Result<T>,
+) -> Result<Folder<T>> {
+    let held = store.list(name).await?;
+    // One that is being removed is none any more, whatever of it is there yet.
+    for (marker, forgotten) in [(FORGOTTEN, true), (UNFINISHED, false)] {
+        if !holds(&held, marker) || (!forgotten && holds(&held, MANIFEST)) {
+            continue;
         }
-        Err(Error::Missing { .. }) => unfinished(&**store, name).await,
-        Err(error) => Err(error),
+        match store.read(&format!("{name}/{marker}")).await {
+            Ok(json) => {
+                let unfinished = unfinished(&**store, name, forgotten, json);
+                return Ok(Folder::Unfinished(unfinished));
+            }
+            // It has come to its end since.
+            Err(Error::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
     }
+    if holds(&held, MANIFEST) {
+        return read(name, &held).await.map(Folder::Archive);
+    }
+    if !is_remains(&**store, name, &held).await? {
+        return Ok(Folder::Other);
+    }
+    // What was being written may be whole by now, and what was being removed gone.
+    match store.size(&format!("{name}/{MANIFEST}")).await {
+        Ok(_) => return read(name, &held).await.map(Folder::Archive),
+        Err(Error::Missing { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    // Some services name folders for a while that have become empty.
+    if layout::objects_below(&**store, name).await?.is_empty() {
+        return Ok(Folder::Other);
+    }
+    Err(Error::Damaged {
+        uri: format!("{}/{name}", store.uri()),
+        reason: format!(
+            "it has no {MANIFEST}, which was lost, or never written; bring it back from another copy, or remove the rest with \
+             `milvault forget {} {name}`",
+            store.uri()
+        ),
+    })
 }
 
-/// What a folder without a manifest is.
-async fn unfinished<T>(store: &dyn Store, name: &str) -> Result<Folder<T>> {
-    for (marker, forgotten) in [(FORGOTTEN, true), (UNFINISHED, false)] {
-        let json = match store.read(&format!("{name}/{marker}")).await {
-            Err(Error::Missing { .. }) => continue,
-            read => read?,
-        };
-        let marker = serde_json::from_slice::<Marker>(&json).ok();
-        let started = marker.map(|marker| marker.started);
-        return Ok(Folder::Unfinished(Unfinished {
-            name: name.to_owned(),
-            uri: format!("{}/{name}", store.uri()),
-            forgotten,
-            started: started.filter(|text| text.parse::<jiff::Timestamp>().is_ok()),
-            marker: json,
-        }));
+fn holds(held: &[String], wanted: &str) -> bool {
+    held.iter().any(|object| object == wanted)
+}
+
+/// Whether a folder without manifest and marker has parts of an archive.
+async fn is_remains(store: &dyn Store, name: &str, held: &[String]) -> Result<bool> {
+    if [SUMMARY, CHECKSUM, KEY, DATA]
+        .iter()
+        .any(|part| holds(held, part))
+    {
+        return Ok(true);
     }
-    Ok(Folder::Other)
+    if !holds(held, SEALED) {
+        return Ok(false);
+    }
+    // Others have folders of that name, too.
+    let sealed = format!("{name}/{}", SEALED.trim_end_matches('/'));
+    let sealed = store.list(&sealed).await?;
+    Ok(sealed.iter().any(|object| object.ends_with(".age")))
+}
+
+fn unfinished(store: &dyn Store, name: &str, forgotten: bool, json: Bytes) -> Unfinished {
+    let marker = serde_json::from_slice::<Marker>(&json).ok();
+    let started = marker.map(|marker| marker.started);
+    Unfinished {
+        name: name.to_owned(),
+        uri: format!("{}/{name}", store.uri()),
+        forgotten,
+        started: started.filter(|text| text.parse::<jiff::Timestamp>().is_ok()),
+        marker: json,
+    }
 }
 
 fn listed(store: &Arc<dyn Store>, name: &str, summary: Summary) -> Listed {

@@ -37,7 +37,16 @@ pub async fn remove(store: &dyn Store, name: &str) -> Result<()> {
             None => store.remove(&path(&held)).await?,
         }
     }
-    store.remove_all(name).await
+    let removed = store.remove_all(name).await;
+    if let Err(error) = removed {
+        // A bucket that locks all that is put into it has locked the marker, too; that can be hidden.
+        let left = layout::objects_below(store, name).await?;
+        if left.iter().any(|object| object != FORGOTTEN) {
+            return Err(error);
+        }
+        store.remove(&path(FORGOTTEN)).await?;
+    }
+    Ok(())
 }
 
 /// Removes an archive that was given up before it was whole, if it still is as it was found. Otherwise says why it stays.
@@ -74,10 +83,20 @@ pub async fn remove_unfinished(
 }
 
 /// What keeps an archive from being removed now: of all that protects its objects, what lasts longest. `None`: nothing.
+/// The marker of its removal counts only where nothing else is left: buckets can lock what is put into them.
 pub async fn held(store: &dyn Store, name: &str, now: Timestamp) -> Result<Option<Protection>> {
-    let objects = layout::objects_below(store, name).await?;
+    let mut objects = layout::objects_below(store, name).await?;
+    if objects.len() > 1 {
+        objects.retain(|object| object != FORGOTTEN);
+    }
     let mut protections = stream::iter(objects)
-        .map(|object| async move { store.protection(&format!("{name}/{object}")).await })
+        .map(|object| async move {
+            match store.protection(&format!("{name}/{object}")).await {
+                // Somebody else has removed it.
+                Err(Error::Missing { .. }) => Ok(Protection::default()),
+                found => found,
+            }
+        })
         .buffer_unordered(AT_ONCE);
     let mut longest: Option<Protection> = None;
     while let Some(found) = protections.try_next().await? {

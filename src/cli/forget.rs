@@ -298,10 +298,10 @@ fn ending(outcome: &Outcome) -> String {
         .filter(gone)
         .map(|one| one.archive.bytes)
         .sum();
-    let locked = plan
-        .archives
-        .iter()
-        .filter(|one| one.action == Action::Locked);
+    let archives = plan.archives.iter().map(|one| one.action);
+    let unfinished = plan.unfinished.iter().map(|one| one.action);
+    let locked = archives.chain(unfinished);
+    let locked = locked.filter(|action| *action == Action::Locked);
     let locked = match locked.count() {
         0 => String::new(),
         number => format!("; {} locked", units::count(number as u64, "more archive")),
@@ -352,4 +352,54 @@ fn offset(text: &str) -> Option<Offset> {
     Offset::from_seconds(sign * (hours * 3600 + minutes * 60))
         .ok()
         .filter(|_| valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use milvault::archive::Listed;
+
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_removed_is_not_counted_as_gone() {
+        let verdict = |name: &str, bytes| Verdict {
+            archive: Listed {
+                name: name.to_owned(),
+                uri: format!("store/{name}"),
+                created: "2026-11-21T02:00:00Z".to_owned(),
+                format: 1,
+                tool: "milvault 0.1.0".to_owned(),
+                source: None,
+                encrypted: false,
+                rows: 1,
+                bytes,
+                files: 1,
+                collections: 1,
+            },
+            group: None,
+            action: Action::Remove,
+            reasons: Vec::new(),
+        };
+        let plan = ForgetPlan {
+            archives: vec![verdict("gone", 7), verdict("failed", 100)],
+            ..ForgetPlan::default()
+        };
+        let done = Forgotten {
+            removed: vec!["gone".to_owned()],
+            failed: vec![("failed".to_owned(), "locked".to_owned())],
+            kept: Vec::new(),
+        };
+        let mut outcome = Outcome {
+            store: "store".to_owned(),
+            dry_run: false,
+            plan: &plan,
+            done: &done,
+        };
+        assert_eq!(
+            ending(&outcome),
+            "1 archive (7 B) removed from store; 1 could not be removed"
+        );
+        outcome.dry_run = true;
+        assert!(ending(&outcome).starts_with("2 archives (107 B) would be removed"));
+    }
 }

@@ -45,6 +45,15 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
 struct Archives {
     archives: Vec<ListedArchive>,
     unfinished: Vec<Unfinished>,
+    unreadable: Vec<Unreadable>,
+}
+
+/// An archive that cannot be read.
+#[derive(Serialize)]
+struct Unreadable {
+    name: String,
+    uri: String,
+    error: String,
 }
 
 async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> {
@@ -63,17 +72,23 @@ async fn list_store(arguments: &Arguments, session: &Session) -> Result<Finish> 
         Ok((store.uri(), archive::list(&store).await?))
     };
     let (uri, listing) = session.ctx.until_stopped("listing", listing).await?;
-    for unreadable in &listing.unreadable {
-        session.ctx.monitor.warn(&unreadable.to_string());
-    }
+    let unreadable = listing.unreadable.iter().map(|(name, error)| Unreadable {
+        name: name.clone(),
+        uri: format!("{uri}/{name}"),
+        error: error.to_string(),
+    });
     let result = Archives {
+        unreadable: unreadable.collect(),
         archives: listing.archives,
         unfinished: listing.unfinished,
     };
+    for bad in &result.unreadable {
+        session.ctx.monitor.warn(&bad.error);
+    }
     session
         .output
         .result(&result, || archives_text(&uri, &result))?;
-    Ok(Finish::Done)
+    Ok(Finish::of(result.unreadable.is_empty()))
 }
 
 fn archives_text(uri: &str, result: &Archives) -> String {

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use super::*;
 use crate::archive::tests::hooked::{Hooked, broken, hooked};
 use crate::archive::tests::{data_file, entry, export, folder, manifest, rows};
-use crate::archive::{Archive, ArchiveWriter, MANIFEST, SUMMARY, UNFINISHED, list};
+use crate::archive::{Archive, ArchiveWriter, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED, list};
 use crate::store::{Lock, LockMode, Protection};
 
 /// Puts an archive of a time, a cluster and some collections into a store.
@@ -182,16 +182,17 @@ async fn an_interrupted_removal_is_completed_by_the_next() {
         let done = run(&failing, &last(1, false)).await;
         assert_eq!((done.removed.len(), done.failed.len()), (0, 1), "{stop}");
 
-        let whole = names(&store).await.contains(&"old".to_owned());
-        let opened = Archive::open(store.clone(), "old").await;
-        assert_eq!(opened.is_ok(), whole, "{stop}");
-        if whole {
-            let archive = opened.unwrap();
+        let listed = names(&store).await.contains(&"old".to_owned());
+        assert_eq!(listed, stop == 0, "{stop}");
+        // As long as nothing of it is gone, it can be read.
+        if let Ok(archive) = Archive::open(store.clone(), "old").await {
+            assert!(stop < 3, "{stop}");
             let report = archive::verify(&archive, &Context::silent(), 1)
                 .await
                 .unwrap();
             assert!(report.is_good(), "{stop}: {:?}", report.problems);
-        } else {
+        }
+        if !listed {
             let listing = list(&store).await.unwrap();
             assert!(listing.unfinished[0].forgotten, "{stop}");
             assert!(ArchiveWriter::begin(store.clone(), "old").await.is_err());
@@ -242,6 +243,38 @@ async fn locked_archives_are_kept_and_named() {
     }
     run(&locked, &last(1, false)).await;
     assert_eq!(names(&store).await, ["new", "old"]);
+}
+
+/// What an export left that failed when it was being locked, and what a removal left.
+#[tokio::test]
+async fn locked_remains_are_kept_and_named() {
+    let (folder, store) = folder();
+    export(&store, "old").await;
+    for (marker, forgotten) in [(UNFINISHED, false), (FORGOTTEN, true)] {
+        let place = folder.path().join("old");
+        std::fs::remove_file(place.join(MANIFEST)).ok();
+        std::fs::remove_file(place.join(UNFINISHED)).ok();
+        let old = "{\"started\": \"2026-01-01T00:00:00Z\"}";
+        std::fs::write(place.join(marker), old).unwrap();
+        let locked: Arc<dyn Store> = Arc::new(Hooked {
+            store: store.clone(),
+            hook: Arc::new(|_, _| Ok(())),
+            protection: hold,
+            locked: None,
+        });
+        let options = ForgetOptions {
+            which: Which::None,
+            unfinished: Some("1h".parse().unwrap()),
+        };
+        let planned = plan(&locked, &options).await.unwrap();
+        let one = &planned.unfinished[0];
+        assert_eq!(one.archive.forgotten, forgotten);
+        assert_eq!(one.action, Action::Locked);
+        let why = "locked until 2999-01-01T00:00:00Z (compliance)";
+        assert_eq!(one.reasons, [why]);
+        let done = run(&locked, &options).await;
+        assert_eq!((done.removed.len(), done.failed.len()), (0, 0));
+    }
 }
 
 #[tokio::test]

@@ -104,6 +104,54 @@ fn damaged_archives_are_named_and_kept() {
 }
 
 #[test]
+fn damaged_archives_are_listed_with_what_is_wrong() {
+    let milvault = Milvault::new();
+    store(&milvault, &DAYS[..3]);
+    let good = milvault.run(&["ls", "store", "--json"]);
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    let folder = milvault.path().join("store");
+    fs::write(folder.join(DAYS[0]).join("manifest.json"), "{").unwrap();
+    fs::remove_file(folder.join(DAYS[0]).join("summary.json")).ok();
+    fs::remove_file(folder.join(DAYS[1]).join("manifest.json")).unwrap();
+    let output = milvault.run(&["ls", "store", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(document["archives"].as_array().unwrap().len(), 1);
+    let bad = document["unreadable"].as_array().unwrap();
+    let names: Vec<&str> = bad
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, [DAYS[1], DAYS[0]]);
+    assert_eq!(bad[0]["uri"], format!("store/{}", DAYS[1]));
+    let why = bad[0]["error"].as_str().unwrap();
+    assert!(why.contains("no manifest.json"), "{why}");
+    assert!(stderr(&output).contains(why), "{output:?}");
+    // What is left goes by its name.
+    let gone = milvault.run(&["forget", "store", DAYS[1], "--yes"]);
+    assert_eq!(gone.status.code(), Some(3), "the other stays: {gone:?}");
+    assert_eq!(held(&milvault), [DAYS[2], DAYS[0]]);
+}
+
+#[test]
+fn with_a_name_no_other_unfinished_archive_is_removed() {
+    let milvault = Milvault::new();
+    store(&milvault, &DAYS[..1]);
+    for name in ["broken", "other"] {
+        let folder = milvault.path().join("store").join(name);
+        fs::create_dir(&folder).unwrap();
+        let marker = "{\"started\": \"2026-01-01T00:00:00Z\"}";
+        fs::write(folder.join("unfinished.json"), marker).unwrap();
+    }
+    let output = milvault.run(&["forget", "store", "broken", "--unfinished=1h", "--yes"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(held(&milvault), [DAYS[0], "other"]);
+    let rest = milvault.run(&["forget", "store", "--unfinished=1h", "--yes"]);
+    assert_eq!(rest.status.code(), Some(0), "{rest:?}");
+    assert_eq!(held(&milvault), [DAYS[0]]);
+}
+
+#[test]
 fn a_copy_is_verified_and_repeated_without_harm() {
     let milvault = Milvault::new();
     let source = golden().join("milvus-2.3.5");

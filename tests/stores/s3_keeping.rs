@@ -1,8 +1,20 @@
 //! How S3 keeps what is put into it: locks, holds, keys, classes and tags.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use aws_sdk_s3::types::{
+    DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
+    ObjectLockRule,
+};
 use milvault::Error;
+use milvault::archive::{Inventory, list};
+use milvault::copy::copy;
+use milvault::forget::{Action, ForgetOptions, Which, forget, plan};
+use milvault::progress::Context;
 use milvault::store::{
-    CustomerKey, Lock, LockMode, Protection, Role, ServerEncryption, StoreOptions,
+    CustomerKey, LocalStore, Lock, LockMode, Protection, Role, ServerEncryption, Store,
+    StoreOptions,
 };
 
 use crate::conformance::{put, put_as, put_large};
@@ -65,13 +77,8 @@ async fn a_locked_object_cannot_be_removed_and_a_mark_can() {
     }
 }
 
-#[tokio::test]
-async fn a_mark_goes_from_a_bucket_that_locks_all_by_itself() {
-    use aws_sdk_s3::types::{
-        DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled, ObjectLockRetentionMode,
-        ObjectLockRule,
-    };
-    let bucket = buckets::bucket(true).await;
+/// Makes a bucket lock whatever is put into it for a day.
+async fn rule(bucket: &str) {
     let rule = DefaultRetention::builder()
         .mode(ObjectLockRetentionMode::Compliance)
         .days(1)
@@ -80,10 +87,59 @@ async fn a_mark_goes_from_a_bucket_that_locks_all_by_itself() {
         .object_lock_enabled(ObjectLockEnabled::Enabled)
         .rule(ObjectLockRule::builder().default_retention(rule).build())
         .build();
-    let request = client().put_object_lock_configuration().bucket(&bucket);
+    let request = client().put_object_lock_configuration().bucket(bucket);
     let request = request.object_lock_configuration(configuration);
     request.send().await.unwrap();
+}
 
+/// No object of it is locked any more, but the marker of its removal is as soon as it is there.
+#[tokio::test]
+async fn an_archive_whose_locks_are_over_goes_from_a_bucket_that_locks_all_by_itself() {
+    let bucket = buckets::bucket(true).await;
+    let store = buckets::open(&format!("s3://{bucket}"), &buckets::options()).await;
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/archive-v1");
+    let golden: Arc<dyn Store> = Arc::new(LocalStore::new(golden.to_str().unwrap()));
+    let source = Inventory::open(golden, "milvus-2.3.5").await.unwrap();
+    copy(&source, &store, "old", 2, &Context::silent())
+        .await
+        .unwrap();
+    rule(&bucket).await;
+    let options = ForgetOptions {
+        which: Which::Named(vec!["old".to_owned()]),
+        unfinished: None,
+    };
+    let planned = plan(&store, &options).await.unwrap();
+    let done = forget(&store, &planned, &Context::silent()).await.unwrap();
+    assert_eq!((done.removed.len(), done.failed), (1, Vec::new()));
+    let hidden = store.read("old/forgotten.json").await;
+    assert!(matches!(hidden, Err(Error::Missing { .. })), "{hidden:?}");
+    let listing = list(&store).await.unwrap();
+    assert!(listing.archives.is_empty() && listing.unfinished.is_empty());
+    assert!(listing.unreadable.is_empty(), "{:?}", listing.unreadable);
+    // Nor is there anything to do for the next.
+    let options = ForgetOptions {
+        which: Which::None,
+        unfinished: Some("1h".parse().unwrap()),
+    };
+    let planned = plan(&store, &options).await.unwrap();
+    assert_eq!(planned.removals().count(), 0);
+    // What is there now is locked by the bucket, and is kept with its reason.
+    copy(&source, &store, "old", 2, &Context::silent())
+        .await
+        .unwrap();
+    let options = ForgetOptions {
+        which: Which::Named(vec!["old".to_owned()]),
+        unfinished: None,
+    };
+    let planned = plan(&store, &options).await.unwrap();
+    assert_eq!(planned.archives[0].action, Action::Locked);
+    assert!(planned.archives[0].reasons[0].contains("compliance"));
+}
+
+#[tokio::test]
+async fn a_mark_goes_from_a_bucket_that_locks_all_by_itself() {
+    let bucket = buckets::bucket(true).await;
+    rule(&bucket).await;
     let store = buckets::open(&format!("s3://{bucket}"), &buckets::options()).await;
     put_as(&store, "a/mark", "m", Role::Mark).await.unwrap();
     put(&store, "a/part", "p").await.unwrap();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use super::*;
-use crate::archive::{Archive, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED, list};
+use crate::archive::{Archive, CHECKSUM, FORGOTTEN, MANIFEST, SUMMARY, UNFINISHED, list};
 use crate::store::{ObjectWriter, Role};
 use crate::{Error, Result};
 
@@ -64,7 +64,8 @@ async fn one_bad_manifest_does_not_hide_the_others() {
     assert_eq!(listing.archives.len(), 1);
     assert!(matches!(
         &listing.unreadable[..],
-        [Error::Damaged { uri, .. }, Error::FutureFormat { found: 3, .. }] if uri.contains("/bad/")
+        [(bad, Error::Damaged { uri, .. }), (future, Error::FutureFormat { found: 3, .. })]
+            if uri.contains("/bad/") && bad == "bad" && future == "future"
     ));
 }
 
@@ -129,14 +130,16 @@ impl Store for Far {
 }
 
 #[tokio::test]
-async fn a_thousand_archives_are_listed_in_seconds_by_one_object_each() {
+async fn a_thousand_archives_are_listed_in_seconds_by_two_small_requests_each() {
     let (folder, store) = folder();
     export(&store, "0000").await;
-    let summary = std::fs::read(folder.path().join("0000").join(SUMMARY)).unwrap();
+    let first = folder.path().join("0000");
     for number in 1..1000 {
         let place = folder.path().join(format!("{number:04}"));
         std::fs::create_dir(&place).unwrap();
-        std::fs::write(place.join(SUMMARY), &summary).unwrap();
+        for object in [SUMMARY, MANIFEST, CHECKSUM] {
+            std::fs::copy(first.join(object), place.join(object)).unwrap();
+        }
     }
     let far = Arc::new(Far {
         store,
@@ -149,7 +152,7 @@ async fn a_thousand_archives_are_listed_in_seconds_by_one_object_each() {
     assert_eq!(listing.archives.len(), 1000);
     assert!(listing.archives.iter().all(|one| one.rows == 1000));
     assert_eq!(far.reads.load(Ordering::Relaxed), 1000);
-    assert_eq!(far.others.load(Ordering::Relaxed), 1, "one listing");
+    assert_eq!(far.others.load(Ordering::Relaxed), 1001, "listings");
     assert!(time < Duration::from_secs(5), "{time:?}");
 }
 
@@ -181,9 +184,9 @@ async fn a_bad_summary_is_named() {
     assert!(matches!(
         &listing.unreadable[..],
         [
-            Error::Damaged { uri, .. },
-            Error::Damaged { .. },
-            Error::FutureFormat { found: 9, .. }
+            (_, Error::Damaged { uri, .. }),
+            (_, Error::Damaged { .. }),
+            (_, Error::FutureFormat { found: 9, .. })
         ] if uri.ends_with("/a/summary.json")
     ));
 }
@@ -196,8 +199,12 @@ async fn archives_that_are_not_whole_are_listed_apart() {
     export(&store, "gone").await;
     let marker = br#"{"started": "2026-11-21T02:00:00Z"}"#;
     put(&store, &format!("gone/{FORGOTTEN}"), marker.to_vec()).await;
-    // A removal that was only announced has removed nothing.
-    assert_eq!(list(&store).await.unwrap().archives.len(), 1);
+    // The next forget goes on with a removal, even one that was only announced.
+    let announced = list(&store).await.unwrap();
+    assert_eq!(
+        (announced.archives.len(), announced.unfinished.len()),
+        (0, 2)
+    );
     store.remove(&format!("gone/{SUMMARY}")).await.unwrap();
     store.remove(&format!("gone/{MANIFEST}")).await.unwrap();
     put(&store, &format!("odd/{UNFINISHED}"), b"?".to_vec()).await;
@@ -218,4 +225,34 @@ async fn archives_that_are_not_whole_are_listed_apart() {
     );
     let opened = Archive::open(store, "gone").await;
     assert!(matches!(opened, Err(Error::Damaged { reason, .. }) if reason.contains("forget")));
+}
+
+#[tokio::test]
+async fn what_has_lost_its_manifest_is_damaged() {
+    let (folder, store) = folder();
+    for (name, kept) in [("summary", true), ("parts", false)] {
+        export(&store, name).await;
+        store.remove(&format!("{name}/{MANIFEST}")).await.unwrap();
+        store.remove(&format!("{name}/{CHECKSUM}")).await.unwrap();
+        if !kept {
+            store.remove(&format!("{name}/{SUMMARY}")).await.unwrap();
+        }
+    }
+    put(&store, "sealed/objects/abc.age", b"?".to_vec()).await;
+    // Of somebody else: what git keeps, notes, a store of others.
+    put(&store, "repository/objects/ab/cdef", b"?".to_vec()).await;
+    put(&store, "notes/read.me", b"?".to_vec()).await;
+    put_manifest(&store, "good", "2026-11-21T02:00:00Z").await;
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    let listing = list(&store).await.unwrap();
+    assert_eq!(listing.archives.len(), 1);
+    let names: Vec<&str> = listing.unreadable.iter().map(|(name, _)| &**name).collect();
+    assert_eq!(names, ["parts", "sealed", "summary"]);
+    for (name, error) in &listing.unreadable {
+        assert!(
+            matches!(error, Error::Damaged { reason, .. }
+                if reason.contains("no manifest.json") && reason.contains(&format!("{} {name}`", store.uri()))),
+            "{error}"
+        );
+    }
 }
