@@ -1,16 +1,15 @@
 //! Audit: what can be said of an archive to those who ask years later: what was archived, when, from where, by which
 //! version, with which hashes, locked until when, and when it was last verified.
 
-use futures::{StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::archive::{Archive, Consistency, Selection, Source, StoredObject, Totals, Verification};
+use crate::archive::locks::{has_summary, protections, sizes};
+use crate::archive::{
+    Archive, Consistency, Locks, SUMMARY, Selection, Source, StoredObject, Totals, Verification,
+};
 use crate::error::Result;
 use crate::store::{LockMode, Protection};
-
-/// How many objects are asked about at a time.
-const AT_ONCE: usize = 32;
 
 /// The audit document of an archive.
 #[derive(Clone, Debug, Serialize)]
@@ -41,14 +40,18 @@ pub struct Audit {
     pub totals: Totals,
     /// Its collections.
     pub collections: Vec<AuditedCollection>,
-    /// Its objects, `manifest.json` first.
+    /// Its objects, `manifest.json` first; its summary, which follows from it, last.
     pub objects: Vec<AuditedObject>,
-    /// How many of them may be removed now. Null where the store does not tell.
+    /// How many of them are not there.
+    pub missing: u64,
+    /// How many of them may be removed now, or are not there. Null where the store does not tell.
     pub unprotected: Option<u64>,
     /// Why the store does not tell what is locked.
     pub locks_unknown: Option<String>,
-    /// Until when no object may be removed: the first end of a lock. Null where an object has none.
+    /// Until when no object may be removed: the first end of a lock. Null where an object has none that has not ended.
     pub locked_until: Option<String>,
+    /// How firmly those are locked that are locked least. Null where none is.
+    pub lock_mode: Option<LockMode>,
     /// The recorded verifications, the last one last.
     pub verifications: Vec<Verification>,
 }
@@ -74,7 +77,9 @@ pub struct AuditedObject {
     /// The object.
     #[serde(flatten)]
     pub object: StoredObject,
-    /// How firmly it is locked.
+    /// Whether it is not there.
+    pub missing: bool,
+    /// How firmly it is locked now.
     pub lock: Option<LockMode>,
     /// Until when, in UTC as RFC 3339.
     pub locked_until: Option<String>,
@@ -93,28 +98,32 @@ pub async fn audit(archive: &Archive) -> Result<Audit> {
         bytes: entry.files().map(|file| file.bytes).sum(),
         digest: entry.digests.all.to_string(),
     });
-    let stored = archive.stored_objects();
-    let asked = stream::iter(&stored)
-        .map(|object| protection(archive, &object.path))
-        .buffered(AT_ONCE);
-    let asked: Result<Vec<Protection>> = asked.try_collect().await;
+    let mut stored = archive.stored_objects();
+    if has_summary(archive).await? {
+        stored.push(StoredObject {
+            path: SUMMARY.to_owned(),
+            stored: None,
+            encrypted: None,
+        });
+    }
+    let paths: Vec<String> = stored.iter().map(|object| object.path.clone()).collect();
+    let there = sizes(archive, &paths).await?;
+    let there: Vec<bool> = there.iter().map(Option::is_some).collect();
     // Who may read the archive need not have the right to read its locks.
-    let (held, locks_unknown) = match asked {
+    let (held, locks_unknown) = match protections(archive, &paths).await {
         Ok(held) => (Some(held), None),
         Err(error) => (None, Some(error.to_string())),
     };
-    let open = |held: &Vec<Protection>| held.iter().filter(|one| !one.holds(now)).count() as u64;
-    let unprotected = held.as_ref().map(open);
-    let lock_ends = |held: &Vec<Protection>| -> Option<Vec<Timestamp>> {
-        let ends = held
-            .iter()
-            .map(|one| one.lock.as_ref().map(|lock| lock.until));
-        ends.collect()
-    };
-    let first_end = held.as_ref().and_then(lock_ends);
-    let first_end = first_end.and_then(|ends| ends.into_iter().min());
-    let held = held.unwrap_or_else(|| vec![Protection::default(); stored.len()]);
-    let objects = stored.into_iter().zip(held).map(object);
+    // A store without locks is not asked for each object.
+    let held = held.map(|held| {
+        let held = held.into_iter().zip(&there);
+        held.map(|(held, there)| held.filter(|_| *there)).collect()
+    });
+    let locks = held.as_ref().map(|held: &Vec<_>| Locks::of(held, now));
+    let locked = locks.as_ref().filter(|locks| locks.locked == locks.objects);
+    let held = held.unwrap_or_else(|| vec![None; stored.len()]);
+    let objects = stored.into_iter().zip(held).zip(&there);
+    let objects = objects.map(|((stored, held), there)| object(stored, held, *there, now));
     Ok(Audit {
         archive: archive.uri(),
         name: manifest.name.clone(),
@@ -130,24 +139,65 @@ pub async fn audit(archive: &Archive) -> Result<Audit> {
         totals: manifest.totals(),
         collections: collections.collect(),
         objects: objects.collect(),
-        unprotected,
+        missing: there.iter().filter(|there| !**there).count() as u64,
+        unprotected: locks.as_ref().map(|locks| locks.unprotected),
         locks_unknown,
-        locked_until: first_end.map(|end| end.to_string()),
+        locked_until: locked
+            .and_then(|locks| locks.until)
+            .map(|end| end.to_string()),
+        lock_mode: locks.as_ref().and_then(|locks| locks.mode),
         verifications: archive.verifications().await?,
     })
 }
 
-async fn protection(archive: &Archive, path: &str) -> Result<Protection> {
-    let (store, name) = archive.place();
-    store.protection(&format!("{name}/{path}")).await
-}
-
-fn object((object, held): (StoredObject, Protection)) -> AuditedObject {
-    let lock = held.lock.as_ref();
+fn object(
+    object: StoredObject,
+    held: Option<Protection>,
+    there: bool,
+    now: Timestamp,
+) -> AuditedObject {
+    let held = held.unwrap_or_default();
+    let lock = held.lock.as_ref().filter(|lock| lock.until > now);
     AuditedObject {
         object,
+        missing: !there,
         lock: lock.map(|lock| lock.mode),
         locked_until: lock.map(|lock| lock.until.to_string()),
         legal_hold: held.legal_hold,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::archive::tests::hooked::locking;
+    use crate::archive::tests::{export, folder};
+
+    #[tokio::test]
+    async fn a_missing_object_is_told_and_hides_no_locks() {
+        let (_folder, store) = folder();
+        let locking = locking(&store, |_, _| Ok(()));
+        let written = export(&locking, "prod").await;
+        let archive = Archive::open(locking.clone(), "prod").await.unwrap();
+        let whole = audit(&archive).await.unwrap();
+        // Four files, the manifest, its checksum and its summary.
+        assert_eq!((whole.objects.len(), whole.missing), (7, 0));
+        assert_eq!(whole.unprotected, Some(0));
+        assert_eq!(whole.lock_mode, Some(LockMode::Compliance));
+        assert!(whole.locked_until.is_some());
+
+        let lost = written.files().next().unwrap().path.clone();
+        store.remove(&format!("prod/{lost}")).await.unwrap();
+        let audit = audit(&archive).await.unwrap();
+        assert_eq!((audit.missing, audit.unprotected), (1, Some(1)));
+        assert_eq!((audit.locks_unknown, audit.locked_until), (None, None));
+        for one in &audit.objects {
+            assert_eq!(one.missing, one.object.path == lost);
+            assert_eq!(one.lock.is_none(), one.missing, "{one:?}");
+        }
+        let locks = Locks::read(&archive).await.unwrap();
+        assert_eq!((locks.objects, locks.locked), (7, 6));
+        assert_eq!(locks.unprotected, 1);
     }
 }

@@ -5,17 +5,20 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
 use super::Archive;
-use crate::Result;
+use super::layout::SUMMARY;
 use crate::store::{Lock, LockMode, Protection};
+use crate::{Error, Result};
 
 /// How many objects are asked about at a time.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 32;
 
 /// What keeps an archive's objects from being removed, taken together.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Locks {
-    /// All objects of the archive.
+    /// All objects of the archive, its summary too, where it has one; those that are missing are not locked.
     pub objects: u64,
+    /// Those that may be removed now.
+    pub unprotected: u64,
     /// Those with a lock that has not ended.
     pub locked: u64,
     /// Those on legal hold.
@@ -25,6 +28,41 @@ pub struct Locks {
     /// When the first of the locks ends, in UTC as RFC 3339.
     #[serde(serialize_with = "text")]
     pub until: Option<Timestamp>,
+}
+
+/// Whether the archive has a summary: those of the first versions have none.
+pub(crate) async fn has_summary(archive: &Archive) -> Result<bool> {
+    let sizes = sizes(archive, &[SUMMARY.to_owned()]).await?;
+    Ok(sizes.iter().any(Option::is_some))
+}
+
+/// The sizes of objects of an archive; `None` of those that are not there.
+pub(crate) async fn sizes(archive: &Archive, paths: &[String]) -> Result<Vec<Option<u64>>> {
+    let (store, name) = archive.place();
+    let ask = async |path: &String| known(store.size(&format!("{name}/{path}")).await);
+    let ask = &ask;
+    let asked = stream::iter(paths).map(|path| async move { ask(path).await });
+    asked.buffered(AT_ONCE).try_collect().await
+}
+
+/// What keeps objects of an archive; `None` of those that are not there, where the store has locks: else nobody asks it.
+pub(crate) async fn protections(
+    archive: &Archive,
+    paths: &[String],
+) -> Result<Vec<Option<Protection>>> {
+    let (store, name) = archive.place();
+    let ask = async |path: &String| known(store.protection(&format!("{name}/{path}")).await);
+    let ask = &ask;
+    let asked = stream::iter(paths).map(|path| async move { ask(path).await });
+    asked.buffered(AT_ONCE).try_collect().await
+}
+
+fn known<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::Missing { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// What keeps something, in words.
@@ -54,28 +92,26 @@ impl Locks {
     /// # Errors
     /// Those of the store, where it does not tell.
     pub async fn read(archive: &Archive) -> Result<Locks> {
-        let (store, name) = archive.place();
-        let paths: Vec<String> = archive
-            .places()
-            .into_iter()
-            .map(|path| format!("{name}/{path}"))
-            .collect();
-        let found: Vec<Protection> = stream::iter(&paths)
-            .map(|path| store.protection(path))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
+        let mut paths = archive.places();
+        if has_summary(archive).await? {
+            paths.push(SUMMARY.to_owned());
+        }
+        let found = protections(archive, &paths).await?;
         Ok(Locks::of(&found, Timestamp::now()))
     }
 
-    fn of(found: &[Protection], now: Timestamp) -> Locks {
-        let locks = found.iter().filter_map(|one| one.lock.as_ref());
+    /// Takes together what keeps each object; `None`: it is not there.
+    pub(crate) fn of(found: &[Option<Protection>], now: Timestamp) -> Locks {
+        let there = || found.iter().flatten();
+        let locks = there().filter_map(|one| one.lock.as_ref());
         let locks: Vec<_> = locks.filter(|lock| lock.until > now).collect();
         let lax = locks.iter().any(|lock| lock.mode == LockMode::Governance);
+        let held = there().filter(|one| one.holds(now)).count();
         Locks {
             objects: found.len() as u64,
+            unprotected: (found.len() - held) as u64,
             locked: locks.len() as u64,
-            on_hold: found.iter().filter(|one| one.legal_hold).count() as u64,
+            on_hold: there().filter(|one| one.legal_hold).count() as u64,
             mode: (!locks.is_empty()).then_some(if lax {
                 LockMode::Governance
             } else {
@@ -113,14 +149,23 @@ mod tests {
             lock: None,
             legal_hold: true,
         };
-        let locks = Locks::of(&[long.clone(), long.clone(), over], now);
+        let of = |found: &[&Protection]| {
+            let found: Vec<_> = found.iter().map(|one| Some((*one).clone())).collect();
+            Locks::of(&found, now)
+        };
+        let locks = of(&[&long, &long, &over]);
         assert_eq!((locks.objects, locks.locked, locks.on_hold), (3, 2, 0));
+        assert_eq!(locks.unprotected, 1);
         assert_eq!(locks.mode, Some(LockMode::Compliance));
-        let locks = Locks::of(&[long, short, held.clone()], now);
+        assert_eq!(locks.until.unwrap().to_string(), "2033-01-01T00:00:00Z");
+        let locks = of(&[&long, &short, &held]);
         assert_eq!((locks.locked, locks.on_hold), (2, 1));
+        assert_eq!(locks.unprotected, 0);
         assert_eq!(locks.mode, Some(LockMode::Governance));
         assert_eq!(locks.until.unwrap().to_string(), "2027-01-01T00:00:00Z");
-        assert!(Locks::of(&[held], now).is_any());
-        assert!(!Locks::of(&[Protection::default()], now).is_any());
+        assert!(of(&[&held]).is_any());
+        assert!(!of(&[&Protection::default()]).is_any());
+        let locks = Locks::of(&[Some(long), None], now);
+        assert_eq!((locks.objects, locks.locked, locks.unprotected), (2, 1, 1));
     }
 }

@@ -43,7 +43,7 @@ pub async fn run(archive: &Archive, page: Option<&Path>, session: &Session) -> R
         })?;
     }
     session.output.result(&audit, || text(&audit, page))?;
-    Ok(Finish::Done)
+    Ok(Finish::of(audit.missing == 0))
 }
 
 /// What is known of the archive as a whole: names and values.
@@ -51,7 +51,14 @@ fn facts(audit: &Audit) -> Vec<(&'static str, String)> {
     let source = &audit.source;
     let encrypted = if audit.encrypted { ", encrypted" } else { "" };
     let totals = &audit.totals;
-    vec![
+    let missing = match audit.missing {
+        0 => None,
+        number => Some((
+            "damaged",
+            format!("{} missing", units::count(number, "object")),
+        )),
+    };
+    let facts = vec![
         ("archive", audit.archive.clone()),
         ("written as", audit.name.clone()),
         ("created", audit.created.clone()),
@@ -75,7 +82,8 @@ fn facts(audit: &Audit) -> Vec<(&'static str, String)> {
         ("manifest", format!("SHA-256 {}", audit.manifest_sha256)),
         ("locked", locks(audit)),
         ("verified", verified(audit)),
-    ]
+    ];
+    facts.into_iter().chain(missing).collect()
 }
 
 fn locks(audit: &Audit) -> String {
@@ -85,13 +93,27 @@ fn locks(audit: &Audit) -> String {
     let all = audit.objects.len() as u64;
     let objects = units::count(all, "object");
     match (&audit.locked_until, audit.unprotected) {
-        (Some(until), Some(0)) => format!("all {objects} until {until}"),
+        (Some(until), Some(0)) => format!("all {objects} until {until}{}", mode(audit)),
         (None, Some(0)) => format!("all {objects}, some by legal hold alone"),
         (_, Some(open)) if open == all => "no object".to_owned(),
         (_, open) => format!(
-            "not all: {} of {objects} can be removed",
-            open.unwrap_or(all)
+            "not all{}: {} of {objects} can be removed{}",
+            mode(audit),
+            open.unwrap_or(all),
+            if audit.missing > 0 {
+                ", or are missing"
+            } else {
+                ""
+            }
         ),
+    }
+}
+
+fn mode(audit: &Audit) -> &'static str {
+    match audit.lock_mode {
+        Some(LockMode::Compliance) => " (compliance)",
+        Some(LockMode::Governance) => " (governance)",
+        None => "",
     }
 }
 
@@ -120,6 +142,9 @@ fn outcome(verification: &Verification) -> String {
 
 /// What keeps an object, where that is known.
 fn protection(object: &AuditedObject, audit: &Audit) -> String {
+    if object.missing {
+        return "missing".to_owned();
+    }
     let lock = object.lock.zip(object.locked_until.as_ref());
     let lock = lock.map(|(mode, until)| match mode {
         LockMode::Compliance => format!("compliance until {until}"),
@@ -181,6 +206,16 @@ fn text(audit: &Audit, page: Option<&Path>) -> String {
     lines.join("\n")
 }
 
+/// How a fact looks; `good`: what the last verification has found.
+fn class(name: &str, good: Option<bool>) -> Option<&'static str> {
+    let good = match name {
+        "verified" => good?,
+        "damaged" => false,
+        _ => return None,
+    };
+    Some(if good { "good" } else { "bad" })
+}
+
 fn document(audit: &Audit) -> Markup {
     let good = audit.verifications.last().map(|last| last.good);
     html! {
@@ -199,7 +234,7 @@ fn document(audit: &Audit) -> Markup {
                     @for (name, value) in facts(audit) {
                         tr {
                             th scope="row" { (name) }
-                            td class=[(name == "verified").then_some(()).and(good).map(|good| if good { "good" } else { "bad" })] {
+                            td class=[class(name, good)] {
                                 (value)
                             }
                         }

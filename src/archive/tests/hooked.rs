@@ -143,6 +143,7 @@ impl Store for Hooked {
     }
     async fn protection(&self, path: &str) -> Result<Protection> {
         if self.is_locked(path, false) {
+            self.store.size(path).await?;
             return Ok(Protection {
                 lock: Some(Lock {
                     mode: LockMode::Compliance,
