@@ -139,7 +139,12 @@ impl Claim {
             return Ok(());
         }
         let path = self.path(UNFINISHED);
-        self.store.remove(&path).await?;
+        if let Err(error) = self.store.remove(&path).await {
+            // What is locked is not cleared away either.
+            let found = self.store.protection(&path).await;
+            let locked = found.is_ok_and(|found| found.holds(Timestamp::now()));
+            return if locked { Ok(()) } else { Err(error) };
+        }
         match store::put(&*self.store, &path, self.marker.clone(), Role::Mark).await {
             // Of another copy that goes on with the same; else it is found out at the end.
             Err(Error::Exists { .. }) => Ok(()),

@@ -141,3 +141,103 @@ fn locks_that_the_place_does_not_have_are_refused_before_anything_is_touched() {
     );
     assert!(!program.home.path().join("folder").exists());
 }
+
+/// A service of which one object cannot be locked: what is sent to it reaches the real one, but that.
+async fn service_that_does_not_lock(object: &'static str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+    use tokio::net::{TcpListener, TcpStream};
+
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = servers::seaweedfs().address.to_string();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let service = service.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+                    if client.read_buf(&mut head).await.unwrap_or(0) == 0 {
+                        return;
+                    }
+                }
+                let text = String::from_utf8_lossy(&head).into_owned();
+                let first = text.lines().next().unwrap();
+                if first.starts_with("PUT") && first.contains(&format!("{object}?retention")) {
+                    let body = "<Error><Code>AccessDenied</Code><Message>No.</Message></Error>";
+                    let refusal = format!(
+                        "HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+                        body.len()
+                    );
+                    let _ = client.write_all(refusal.as_bytes()).await;
+                    // What is still coming is read, or the answer may be lost.
+                    let _ = client.shutdown().await;
+                    let _ = client.read_to_end(&mut head).await;
+                    return;
+                }
+                // One request a connection, so that each is seen.
+                let line = head.windows(2).position(|end| end == b"\r\n").unwrap() + 2;
+                head.splice(line..line, *b"Connection: close\r\n");
+                let mut server = TcpStream::connect(&service).await.unwrap();
+                server.write_all(&head).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_archive_that_is_whole_and_not_all_locked_is_told_and_stays() {
+    let milvus = servers::milvus_235();
+    python::fill_database(milvus, "unlocked", &["every_type"]);
+    let program = Program {
+        home: Milvault::new(),
+    };
+    let cluster = format!("http://{}/unlocked", milvus.address);
+    let store = format!("s3://{}", buckets::bucket(true).await);
+    let export = async |name: &str, object: &'static str| {
+        let service = service_that_does_not_lock(object).await;
+        let export = ["--json", "export", "--from", &cluster, "--to", &store];
+        let keep = ["--object-lock", "compliance", "--retain", "1d"];
+        let named = ["--name", name, "--s3-endpoint", &service];
+        program.run(&[&export[..], &keep, &named].concat())
+    };
+    let output = export("whole", "manifest.json").await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let told: serde_json::Value = serde_json::from_str(stdout(&output)).unwrap();
+    let archive = format!("{store}/whole");
+    assert_eq!(told["archives"][0], archive.as_str());
+    assert_eq!(told["unlocked"][0]["archive"], archive.as_str());
+    let warned = stderr(&output);
+    assert!(
+        warned.contains(&format!("{archive} is whole, but not all of it is locked")),
+        "{warned}"
+    );
+    let verified: serde_json::Value =
+        serde_json::from_str(&program.says(&["--json", "verify", &archive])).unwrap();
+    assert_eq!(verified["good"], true);
+    let locks = &verified["locks"];
+    assert_eq!(locks["unprotected"], 1, "{locks}");
+
+    // Its parts are locked before the manifest: without that, it is no archive, and nothing stays.
+    let output = export("parts", ".parquet").await;
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("cannot lock"),
+        "{}",
+        stderr(&output)
+    );
+    let listed: serde_json::Value =
+        serde_json::from_str(&program.says(&["--json", "ls", &store])).unwrap();
+    let names: Vec<&str> = listed["archives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["whole"], "{listed}");
+    assert!(
+        listed["unfinished"].as_array().unwrap().is_empty(),
+        "{listed}"
+    );
+}
