@@ -14,22 +14,22 @@ const AT_ONCE: usize = 32;
 
 /// Removes the archive of this name, or what an earlier removal has left of it.
 ///
-/// A marker says from the first moment on what is going on; then the archive ends being one, and is taken apart. Where
-/// this is interrupted, doing it again completes it.
+/// The summary goes first: an archive does without it, and one that cannot be removed, because something locks it that the
+/// store does not tell of, shows so before it is marked. Then a marker says what is going on, the archive ends being one, and is
+/// taken apart. Where this is interrupted, doing it again completes it.
 pub async fn remove(store: &dyn Store, name: &str) -> Result<()> {
     layout::check_name(name)?;
     let path = |object: &str| format!("{name}/{object}");
     let started = Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ");
     let marker = serde_json::json!({ "started": started.to_string() });
     let marker = Bytes::from(format!("{marker:#}\n"));
+    store.remove(&path(SUMMARY)).await?;
     match store::put(store, &path(FORGOTTEN), marker, Role::Mark).await {
         // An earlier removal was interrupted.
         Err(Error::Exists { .. }) => {}
         put => put?,
     }
-    for object in [SUMMARY, MANIFEST] {
-        store.remove(&path(object)).await?;
-    }
+    store.remove(&path(MANIFEST)).await?;
     for held in store.list(name).await? {
         match held.strip_suffix('/') {
             Some(folder) => store.remove_all(&path(folder)).await?,
