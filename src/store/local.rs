@@ -148,16 +148,24 @@ impl Store for LocalStore {
     async fn remove(&self, path: &str) -> Result<()> {
         check_path(path)?;
         let (file, uri) = self.locate(path)?;
-        blocking("remove", uri, move || gone(fs::remove_file(file))).await
+        blocking("remove", uri, move || {
+            gone(fs::remove_file(&file))?;
+            // What is removed next must not go before it in a loss of power.
+            gone(sync_folder(parent(&file)))
+        })
+        .await
     }
 
     async fn remove_all(&self, path: &str) -> Result<()> {
         check_path(path)?;
         let (folder, uri) = self.locate(path)?;
-        blocking("remove", uri, move || match fs::symlink_metadata(&folder) {
-            Ok(metadata) if metadata.is_dir() => gone(fs::remove_dir_all(folder)),
-            Ok(_) => gone(fs::remove_file(folder)),
-            Err(error) => gone(Err(error)),
+        blocking("remove", uri, move || {
+            match fs::symlink_metadata(&folder) {
+                Ok(metadata) if metadata.is_dir() => gone(fs::remove_dir_all(&folder)),
+                Ok(_) => gone(fs::remove_file(&folder)),
+                Err(error) => gone(Err(error)),
+            }?;
+            gone(sync_folder(parent(&folder)))
         })
         .await
     }
