@@ -218,6 +218,7 @@ impl Store for AzureStore {
 
     async fn lock(&self, path: &str) -> Result<()> {
         let (name, uri) = self.locate(path)?;
+        self.fit.get_or_try_init(|| self.check_fit()).await?;
         self.lock_object(&name, &uri).await
     }
 

@@ -148,6 +148,7 @@ impl Store for GcsStore {
 
     async fn lock(&self, path: &str) -> Result<()> {
         let (name, uri) = self.address.locate(path)?;
+        self.fit.get_or_try_init(|| self.check_fit()).await?;
         self.lock_object(&name, &uri).await
     }
 

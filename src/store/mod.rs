@@ -81,7 +81,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     }
 
     /// Locks an object as [`KeepOptions`] ask for; nothing is done where they ask for nothing. An archive's objects are
-    /// locked once it is whole, so that the remains of one that failed can be removed.
+    /// locked once it is whole, so that the remains of one that failed can be removed. A lock that is there already is
+    /// never weakened: the later end and the stricter mode stay.
     async fn lock(&self, _path: &str) -> Result<()> {
         Ok(())
     }
@@ -135,6 +136,26 @@ pub enum LockMode {
     Governance,
 }
 
+impl Lock {
+    /// What a lock becomes that is asked for beside one that is there: the later end and the stricter mode, because no
+    /// service weakens a lock. `None` where what is there is as much already.
+    fn beside(&self, held: Option<&Lock>) -> Option<Lock> {
+        let Some(held) = held else {
+            return Some(self.clone());
+        };
+        let strict = |lock: &Lock| lock.mode == LockMode::Compliance;
+        // Services keep ends in seconds, and may drop what is beyond.
+        let later = self.until.as_second() > held.until.as_second();
+        if !later && (strict(held) || !strict(self)) {
+            return None;
+        }
+        Some(Lock {
+            mode: if strict(held) { held.mode } else { self.mode },
+            until: if later { self.until } else { held.until },
+        })
+    }
+}
+
 impl Protection {
     /// Whether the object may not be removed now.
     pub fn holds(&self, now: jiff::Timestamp) -> bool {
@@ -185,4 +206,37 @@ fn mark() -> Result<String> {
             reason: "the system gives no random numbers".to_owned(),
         })?;
     Ok(format!("{:032x}", u128::from_be_bytes(id)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_locks_the_later_end_and_the_stricter_mode_stay() {
+        use LockMode::{Compliance, Governance};
+        let lock = |mode, day: i64| Lock {
+            mode,
+            until: jiff::Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_hours(24 * day),
+        };
+        let asked = |mode, day, held| lock(mode, day).beside(Some(&held));
+        assert_eq!(lock(Governance, 1).beside(None), Some(lock(Governance, 1)));
+        for covered in [
+            (Compliance, 7, lock(Compliance, 7)),
+            (Compliance, 5, lock(Compliance, 7)),
+            (Governance, 5, lock(Compliance, 7)),
+            (Governance, 7, lock(Governance, 7)),
+        ] {
+            let (mode, day, held) = covered;
+            assert_eq!(asked(mode, day, held), None);
+        }
+        for (mode, day, held, becomes) in [
+            (Compliance, 8, lock(Compliance, 7), lock(Compliance, 8)),
+            (Governance, 8, lock(Governance, 7), lock(Governance, 8)),
+            (Compliance, 5, lock(Governance, 7), lock(Compliance, 7)),
+            (Governance, 8, lock(Compliance, 7), lock(Compliance, 8)),
+        ] {
+            assert_eq!(asked(mode, day, held), Some(becomes));
+        }
+    }
 }

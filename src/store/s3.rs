@@ -198,6 +198,7 @@ impl Store for S3Store {
 
     async fn lock(&self, path: &str) -> Result<()> {
         let (key, uri) = self.address.locate(path)?;
+        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
         self.lock_object(&key, &uri).await
     }
 

@@ -246,10 +246,12 @@ async fn google_is_asked_to_lock_and_to_hold() {
         (LockMode::Compliance, "Locked"),
         (LockMode::Governance, "Unlocked"),
     ] {
+        let mut locked = false;
         let service = Simulated::start(move |asked| match (asked.method.as_str(), asked.path.as_str()) {
             ("GET", "/storage/v1/b/bucket?fields=objectRetention") => {
                 Said::new(200, r#"{"objectRetention": {"mode": "Enabled"}}"#)
             }
+            ("GET", _) if !locked => Said::new(200, r#"{"size": "1"}"#),
             ("GET", _) => Said::new(
                 200,
                 format!(
@@ -257,7 +259,10 @@ async fn google_is_asked_to_lock_and_to_hold() {
                 ),
             ),
             ("POST", _) => Said::new(200, format!(r#"{{"size": "1", "crc32c": "{}"}}"#, crc(b"1"))),
-            ("PATCH", _) => Said::new(200, "{}"),
+            ("PATCH", _) => {
+                locked = true;
+                Said::new(200, "{}")
+            }
             _ => Said::new(403, r#"{"error": {"message": "Object is subject to an active Temporary hold"}}"#),
         })
         .await;
@@ -281,6 +286,10 @@ async fn google_is_asked_to_lock_and_to_hold() {
             legal_hold: true,
         };
         assert_eq!(store.protection("object").await.unwrap(), wanted);
+        // What is locked already is not sent again, but for the hold.
+        store.lock("object").await.unwrap();
+        let last = service.asked().pop().unwrap();
+        assert_eq!(last.body, br#"{"temporaryHold":true}"#);
         let refusal = store.remove("object").await.unwrap_err().to_string();
         assert!(refusal.contains("locked, or held"), "{refusal}");
     }
@@ -332,9 +341,12 @@ async fn azure_is_asked_to_lock_and_to_hold_and_gets_the_md5_of_all_it_is_sent()
         (LockMode::Compliance, "locked"),
         (LockMode::Governance, "unlocked"),
     ] {
+        let mut locked = false;
         let service = Simulated::start(move |asked| {
             let query = asked.path.split_once('?').map_or("", |(_, query)| query);
+            locked |= query == "comp=legalhold";
             match (asked.method.as_str(), query) {
+                ("HEAD", _) if !locked => Said::new(200, "").with("content-length", "1"),
                 ("GET", "restype=container") => {
                     Said::new(200, "").with("x-ms-immutable-storage-with-versioning-enabled", "true")
                 }
@@ -390,6 +402,9 @@ async fn azure_is_asked_to_lock_and_to_hold_and_gets_the_md5_of_all_it_is_sent()
             legal_hold: true,
         };
         assert_eq!(store.protection("small").await.unwrap(), wanted);
+        store.lock("small").await.unwrap();
+        let policies = |asked: &&Asked| asked.path.ends_with("comp=immutabilityPolicies");
+        assert_eq!(service.asked().iter().filter(policies).count(), 1);
         let refusal = store.remove("small").await.unwrap_err().to_string();
         assert!(refusal.contains("locked, or held"), "{refusal}");
     }

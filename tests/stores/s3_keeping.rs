@@ -77,11 +77,21 @@ async fn a_locked_object_cannot_be_removed_and_a_mark_can() {
     }
 }
 
-/// Makes a bucket lock whatever is put into it for a day.
-async fn rule(bucket: &str) {
+/// A bucket that locks all that is put into it.
+async fn locking_by_itself(mode: LockMode, days: i32) -> String {
+    let bucket = buckets::bucket(true).await;
+    rule(&bucket, mode, days).await;
+    bucket
+}
+
+/// Makes a bucket lock whatever is put into it.
+async fn rule(bucket: &str, mode: LockMode, days: i32) {
     let rule = DefaultRetention::builder()
-        .mode(ObjectLockRetentionMode::Compliance)
-        .days(1)
+        .mode(match mode {
+            LockMode::Compliance => ObjectLockRetentionMode::Compliance,
+            LockMode::Governance => ObjectLockRetentionMode::Governance,
+        })
+        .days(days)
         .build();
     let configuration = ObjectLockConfiguration::builder()
         .object_lock_enabled(ObjectLockEnabled::Enabled)
@@ -103,7 +113,7 @@ async fn an_archive_whose_locks_are_over_goes_from_a_bucket_that_locks_all_by_it
     copy(&source, &store, "old", 2, &Context::silent())
         .await
         .unwrap();
-    rule(&bucket).await;
+    rule(&bucket, LockMode::Compliance, 1).await;
     let options = ForgetOptions {
         which: Which::Named(vec!["old".to_owned()]),
         unfinished: None,
@@ -137,9 +147,56 @@ async fn an_archive_whose_locks_are_over_goes_from_a_bucket_that_locks_all_by_it
 }
 
 #[tokio::test]
+async fn a_bucket_that_locks_for_as_long_by_itself_is_no_obstacle() {
+    for (bucket_mode, days, asked) in [
+        (LockMode::Compliance, 1, LockMode::Compliance),
+        (LockMode::Compliance, 3, LockMode::Compliance),
+        (LockMode::Compliance, 3, LockMode::Governance),
+        (LockMode::Governance, 3, LockMode::Governance),
+    ] {
+        let bucket = locking_by_itself(bucket_mode, days).await;
+        let mut options = locking(asked);
+        let store = buckets::open(&format!("s3://{bucket}"), &options).await;
+        put(&store, "part", "p").await.unwrap();
+        let before = store.protection("part").await.unwrap();
+        store.lock("part").await.unwrap();
+        assert_eq!(store.protection("part").await.unwrap(), before);
+        assert_eq!(before.lock.as_ref().unwrap().mode, bucket_mode);
+
+        // A later end is taken, in the stricter mode.
+        let mut until = in_a_day().as_second() + 10 * 86_400;
+        options.keep.lock = Some(Lock {
+            mode: bucket_mode,
+            until: jiff::Timestamp::from_second(until).unwrap(),
+        });
+        let later = buckets::open(&format!("s3://{bucket}"), &options).await;
+        later.lock("part").await.unwrap();
+        assert_eq!(
+            later.protection("part").await.unwrap().lock,
+            options.keep.lock
+        );
+        until -= 86_400;
+        options.keep.lock.as_mut().unwrap().until = jiff::Timestamp::from_second(until).unwrap();
+        let earlier = buckets::open(&format!("s3://{bucket}"), &options).await;
+        earlier.lock("part").await.unwrap();
+        let held = earlier.protection("part").await.unwrap().lock.unwrap();
+        assert_eq!(held.until.as_second(), until + 86_400);
+    }
+}
+
+#[tokio::test]
+async fn a_lock_that_the_buckets_own_contradicts_is_refused_before_anything_is_written() {
+    let bucket = locking_by_itself(LockMode::Governance, 30).await;
+    let store = buckets::open(&format!("s3://{bucket}"), &locking(LockMode::Compliance)).await;
+    let error = put_as(&store, "mark", "1", Role::Mark).await.unwrap_err();
+    assert!(matches!(error, Error::Usage(_)), "{error:?}");
+    assert!(error.to_string().contains("in governance mode"), "{error}");
+    assert!(store.list("").await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_mark_goes_from_a_bucket_that_locks_all_by_itself() {
-    let bucket = buckets::bucket(true).await;
-    rule(&bucket).await;
+    let bucket = locking_by_itself(LockMode::Compliance, 1).await;
     let store = buckets::open(&format!("s3://{bucket}"), &buckets::options()).await;
     put_as(&store, "a/mark", "m", Role::Mark).await.unwrap();
     put(&store, "a/part", "p").await.unwrap();

@@ -108,7 +108,12 @@ impl AzureStore {
             right: "the right to set immutability policies (the role Storage Blob Data Owner, or a signature for i)",
         };
         let blob = self.blob(name);
-        if let Some(lock) = &self.keep.lock {
+        let lock = match &self.keep.lock {
+            // A policy that is not locked could be shortened.
+            Some(asked) => asked.beside(self.properties(name, uri).await?.protection.lock.as_ref()),
+            None => None,
+        };
+        if let Some(lock) = lock {
             let until = OffsetDateTime::from_unix_timestamp(lock.until.as_second())
                 .map_err(|error| deed.because(std::io::Error::other(error)))?;
             let options = BlobClientSetImmutabilityPolicyOptions {

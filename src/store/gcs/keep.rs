@@ -149,8 +149,13 @@ impl GcsStore {
 
     /// Locks an object as it was asked for.
     pub(super) async fn lock_object(&self, name: &str, uri: &str) -> Result<()> {
+        let lock = match &self.keep.lock {
+            // What the bucket keeps by itself, it keeps besides.
+            Some(asked) => asked.beside(self.resource(name, uri).await?.own_lock().as_ref()),
+            None => None,
+        };
         let locked = Locked {
-            retention: self.keep.lock.as_ref().map(|lock| Retention {
+            retention: lock.map(|lock| Retention {
                 mode: match lock.mode {
                     LockMode::Compliance => RetentionMode::Locked,
                     LockMode::Governance => RetentionMode::Unlocked,

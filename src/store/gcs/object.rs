@@ -61,21 +61,25 @@ impl Resource {
         self.metadata.get(WRITER).map(String::as_str)
     }
 
+    /// The lock of the object itself.
+    pub(super) fn own_lock(&self) -> Option<Lock> {
+        self.retention.as_ref().map(|retention| Lock {
+            mode: match retention.mode {
+                RetentionMode::Locked => LockMode::Compliance,
+                RetentionMode::Unlocked => LockMode::Governance,
+            },
+            until: retention.retain_until_time,
+        })
+    }
+
     pub(super) fn protection(&self) -> Protection {
         // Whether a bucket's policy is locked itself, its objects do not tell.
         let of_bucket = self.retention_expiration_time.map(|until| Lock {
             mode: LockMode::Governance,
             until,
         });
-        let own = self.retention.as_ref().map(|retention| Lock {
-            mode: match retention.mode {
-                RetentionMode::Locked => LockMode::Compliance,
-                RetentionMode::Unlocked => LockMode::Governance,
-            },
-            until: retention.retain_until_time,
-        });
         Protection {
-            lock: own.or(of_bucket),
+            lock: self.own_lock().or(of_bucket),
             legal_hold: self.temporary_hold || self.event_based_hold,
         }
     }

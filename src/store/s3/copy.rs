@@ -240,5 +240,5 @@ impl Copy<'_> {
 
 /// Whether the service would not copy from there, or not on a condition.
 fn cannot<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
-    failure::is_unknown(error) || failure::answer(error).is_some_and(|answer| answer.status == 403)
+    failure::is_unknown(error) || failure::is_forbidden(error)
 }

@@ -44,6 +44,11 @@ pub(super) fn is_unknown<E: ProvideErrorMetadata>(error: &SdkError<E, HttpRespon
     answer(error).is_some_and(|answer| answer.status == 501 || answer.code == "NotImplemented")
 }
 
+/// Whether a right is missing.
+pub(super) fn is_forbidden<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    answer(error).is_some_and(|answer| answer.status == 403)
+}
+
 /// Whether there is no such object.
 pub(super) fn is_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     answer(error).is_some_and(|answer| answer.status == 404 && answer.code != "NoSuchBucket")

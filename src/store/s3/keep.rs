@@ -4,8 +4,8 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::primitives::DateTime;
 use aws_sdk_s3::types::{
-    ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus, ObjectLockRetention,
-    ObjectLockRetentionMode, ServerSideEncryption, StorageClass,
+    DefaultRetention, ObjectLockEnabled, ObjectLockLegalHold, ObjectLockLegalHoldStatus,
+    ObjectLockRetention, ObjectLockRetentionMode, ServerSideEncryption, StorageClass,
 };
 
 use super::S3Store;
@@ -18,6 +18,8 @@ const TAGS: usize = 10;
 
 /// Classes whose objects must be thawed for hours before they can be read.
 const FROZEN: [&str; 2] = ["GLACIER", "DEEP_ARCHIVE"];
+
+const DAY: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
 /// How an object is kept, in the SDK's words.
 pub(super) struct Kept {
@@ -75,28 +77,33 @@ impl S3Store {
         }
         let request = self.client.get_object_lock_configuration();
         let asked = request.bucket(self.bucket()).send().await;
-        let enabled = match &asked {
-            Ok(answer) => answer.object_lock_configuration().is_some_and(|found| {
-                found.object_lock_enabled() == Some(&ObjectLockEnabled::Enabled)
-            }),
-            Err(error) if failure::is_missing(error) || failure::is_unknown(error) => false,
+        let found = match asked {
+            Ok(answer) => answer.object_lock_configuration,
+            Err(error) if failure::is_missing(&error) || failure::is_unknown(&error) => None,
             Err(error) => {
                 let deed = Deed {
                     doing: "lock objects in",
                     uri: &self.address.uri(),
                     right: "s3:GetBucketObjectLockConfiguration",
                 };
-                return Err(deed.failed(error));
+                return Err(deed.failed(&error));
             }
         };
-        if enabled {
-            return Ok(());
+        let found = found
+            .filter(|found| found.object_lock_enabled() == Some(&ObjectLockEnabled::Enabled))
+            .ok_or_else(|| {
+                Error::Usage(format!(
+                    "the bucket {} has no Object Lock, which --object-lock and --legal-hold need: turn it on, or name \
+                     another bucket",
+                    self.bucket()
+                ))
+            })?;
+        let by_itself = found.rule().and_then(|rule| rule.default_retention());
+        match (&self.keep.lock, by_itself.and_then(of_default)) {
+            (Some(asked), Some(held)) => contradiction(asked, &held, self.bucket())
+                .map_or(Ok(()), |why| Err(Error::Usage(why))),
+            _ => Ok(()),
         }
-        Err(Error::Usage(format!(
-            "the bucket {} has no Object Lock, which --object-lock and --legal-hold need: turn it on, or name another \
-             bucket",
-            self.bucket()
-        )))
     }
 
     /// Locks an object as it was asked for.
@@ -106,7 +113,7 @@ impl S3Store {
             uri,
             right,
         };
-        if let Some(lock) = &self.keep.lock {
+        if let Some(lock) = self.lock_to_set(key, uri).await? {
             let retention = ObjectLockRetention::builder()
                 .mode(match lock.mode {
                     LockMode::Compliance => ObjectLockRetentionMode::Compliance,
@@ -116,7 +123,9 @@ impl S3Store {
                 .build();
             let request = self.client.put_object_retention().retention(retention);
             let sent = request.bucket(self.bucket()).key(key).send().await;
-            sent.map_err(|error| deed("s3:PutObjectRetention").failed(&error))?;
+            let right =
+                "s3:PutObjectRetention, and s3:GetObjectRetention where the bucket locks by itself";
+            sent.map_err(|error| deed(right).failed(&error))?;
         }
         if self.keep.legal_hold {
             let hold = ObjectLockLegalHold::builder()
@@ -127,6 +136,31 @@ impl S3Store {
             sent.map_err(|error| deed("s3:PutObjectLegalHold").failed(&error))?;
         }
         Ok(())
+    }
+
+    /// The lock that an object is to get, where it has none that is as much already: a bucket may lock all that is put
+    /// into it, for longer or more strictly, and no service takes a lock that weakens another.
+    async fn lock_to_set(&self, key: &str, uri: &str) -> Result<Option<Lock>> {
+        let Some(asked) = &self.keep.lock else {
+            return Ok(None);
+        };
+        let request = self.client.get_object_retention();
+        let held = match request.bucket(self.bucket()).key(key).send().await {
+            Ok(answer) => answer.retention.as_ref().and_then(lock),
+            Err(error) if is_no_object(&error) => return Err(missing(uri)),
+            Err(error) if failure::is_missing(&error) || bucket_without_locks(&error) => None,
+            // Who may lock need not be one who may ask, and mostly there is none.
+            Err(error) if failure::is_forbidden(&error) => None,
+            Err(error) => {
+                let deed = Deed {
+                    doing: "lock",
+                    uri,
+                    right: "s3:GetObjectRetention",
+                };
+                return Err(deed.failed(&error));
+            }
+        };
+        Ok(asked.beside(held.as_ref()))
     }
 
     /// What keeps an object. Asked for by name, because the headers of the object leave it out where a right is
@@ -152,12 +186,7 @@ impl S3Store {
                 let _ = self.known.no_locks.set(());
                 return Ok(Protection::default());
             }
-            Err(error) if is_no_object(&error) => {
-                return Err(Error::Missing {
-                    uri: uri.to_owned(),
-                    hint: String::new(),
-                });
-            }
+            Err(error) if is_no_object(&error) => return Err(missing(uri)),
             // Services have several codes for an object without a lock.
             Err(error) if failure::is_missing(&error) => None,
             Err(error) => return Err(deed("s3:GetObjectRetention").failed(&error)),
@@ -177,11 +206,59 @@ impl S3Store {
 
 fn lock(retention: &ObjectLockRetention) -> Option<Lock> {
     let until = jiff::Timestamp::from_second(retention.retain_until_date()?.secs()).ok()?;
-    let mode = match retention.mode()? {
+    Some(Lock {
+        mode: mode(retention.mode()?),
+        until,
+    })
+}
+
+fn mode(mode: &ObjectLockRetentionMode) -> LockMode {
+    match mode {
         ObjectLockRetentionMode::Compliance => LockMode::Compliance,
         _ => LockMode::Governance,
+    }
+}
+
+/// The lock that an object gets which is put into a bucket now.
+fn of_default(default: &DefaultRetention) -> Option<Lock> {
+    let span = match (default.days(), default.years()) {
+        (Some(days), _) => jiff::Span::new().try_days(days),
+        (None, years) => jiff::Span::new().try_years(years?),
     };
-    Some(Lock { mode, until })
+    let now = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC);
+    Some(Lock {
+        mode: mode(default.mode()?),
+        until: now.checked_add(span.ok()?).ok()?.timestamp(),
+    })
+}
+
+/// Why a lock cannot be had in a bucket that locks all by itself: together the two would be more than either asks for. A
+/// day is no contradiction, because time goes on until objects are locked.
+fn contradiction(asked: &Lock, held: &Lock, bucket: &str) -> Option<String> {
+    let (words, way_out) = match (asked.mode, held.mode) {
+        (LockMode::Compliance, LockMode::Governance) if held.until > asked.until + DAY => (
+            "governance",
+            "give a later end, or --object-lock governance",
+        ),
+        (LockMode::Governance, LockMode::Compliance) if asked.until > held.until + DAY => (
+            "compliance",
+            "give --object-lock compliance, or an earlier end",
+        ),
+        _ => return None,
+    };
+    Some(format!(
+        "the bucket {bucket} locks all that is put into it in {words} mode, now until {}, which a lock in another mode \
+         until {} contradicts: {way_out}",
+        held.until.strftime("%Y-%m-%d"),
+        asked.until.strftime("%Y-%m-%d"),
+    ))
+}
+
+fn missing(uri: &str) -> Error {
+    Error::Missing {
+        uri: uri.to_owned(),
+        hint: String::new(),
+    }
 }
 
 fn is_no_object<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
@@ -201,6 +278,48 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::store::{CustomerKey, KeepOptions};
+
+    #[test]
+    fn a_lock_that_contradicts_the_buckets_own_is_refused() {
+        use LockMode::{Compliance, Governance};
+        let years = |mode, years| {
+            let default = DefaultRetention::builder();
+            let mode = match mode {
+                Compliance => ObjectLockRetentionMode::Compliance,
+                Governance => ObjectLockRetentionMode::Governance,
+            };
+            of_default(&default.mode(mode).years(years).build()).unwrap()
+        };
+        let asked = |mode, days: i32| {
+            let default = DefaultRetention::builder().days(days);
+            let mut lock =
+                of_default(&default.mode(ObjectLockRetentionMode::Governance).build()).unwrap();
+            lock.mode = mode;
+            lock
+        };
+        for (mode, days, held) in [
+            (Compliance, 30, years(Governance, 7)),
+            (Governance, 10_000, years(Compliance, 7)),
+        ] {
+            let why = contradiction(&asked(mode, days), &held, "b").unwrap();
+            assert!(why.contains("the bucket b locks all"), "{why}");
+        }
+        for (mode, days, held) in [
+            (Compliance, 30, years(Compliance, 7)),
+            (Compliance, 10_000, years(Compliance, 7)),
+            (Governance, 30, years(Compliance, 7)),
+            (Governance, 30, years(Governance, 7)),
+            (Compliance, 10_000, years(Governance, 7)),
+        ] {
+            assert_eq!(contradiction(&asked(mode, days), &held, "b"), None);
+        }
+        let seven = years(Compliance, 7);
+        let same = Lock {
+            mode: Governance,
+            ..seven.clone()
+        };
+        assert_eq!(contradiction(&seven, &same, "b"), None);
+    }
 
     #[test]
     fn what_makes_no_sense_is_refused() {
