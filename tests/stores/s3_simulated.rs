@@ -44,7 +44,11 @@ async fn requests_that_were_too_many_are_sent_again() {
 
 #[tokio::test]
 async fn a_service_that_overwrites_is_found_out_by_the_first_mark() {
-    let service = Simulated::start(|_| Said::new(200, "")).await;
+    let service = Simulated::start(|asked| match &*asked.method {
+        "GET" => Said::new(200, "<VersioningConfiguration/>"),
+        _ => Said::new(200, ""),
+    })
+    .await;
     let error = put_as(&open(&service).await, "mark", "1", Role::Mark).await;
     let words = error.unwrap_err().to_string();
     assert!(words.contains("--s3-no-conditional-writes"), "{words}");
@@ -143,4 +147,173 @@ async fn what_one_request_cannot_copy_is_copied_in_parts() {
     assert_eq!(last.headers["if-none-match"], "*");
     let body = String::from_utf8_lossy(&last.body);
     assert_eq!(body.matches("<ChecksumSHA256>sum=<").count(), 11, "{body}");
+}
+
+/// What keeps an object, as AWS has it.
+fn retention(mode: &str, until: &str) -> Said {
+    Said::new(
+        200,
+        format!(
+            "<Retention><Mode>{mode}</Mode><RetainUntilDate>{until}</RetainUntilDate></Retention>"
+        ),
+    )
+}
+
+/// AWS refuses to shorten a lock with 403.
+#[tokio::test]
+async fn a_lock_is_sent_only_where_it_is_more_than_what_is_there() {
+    for (held, sent) in [
+        (retention("COMPLIANCE", "2190-01-01T00:00:00Z"), None),
+        (
+            retention("GOVERNANCE", "2190-01-01T00:00:00Z"),
+            Some("2190-"),
+        ),
+        (
+            retention("COMPLIANCE", "2090-01-01T00:00:00Z"),
+            Some("2100-"),
+        ),
+        (refusal(404, "NoSuchObjectLockConfiguration"), Some("2100-")),
+        // Who may lock need not be one who may ask.
+        (refusal(403, "AccessDenied"), Some("2100-")),
+    ] {
+        let service = Simulated::start(move |asked| match &*asked.method {
+            "GET" if asked.path.contains("object-lock") => Said::new(
+                200,
+                "<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>",
+            ),
+            "GET" if asked.path.contains("retention") => held.clone(),
+            _ => Said::new(200, ""),
+        })
+        .await;
+        let mut options: StoreOptions = buckets::options_at(&service.address);
+        options.keep.lock = Some(milvault::store::Lock {
+            mode: milvault::store::LockMode::Compliance,
+            until: "2100-01-01T00:00:00Z".parse().unwrap(),
+        });
+        let store = buckets::open("s3://bucket/x", &options).await;
+        store.lock("object").await.unwrap();
+        let asked = service.asked();
+        let put = asked.iter().find(|one| one.method == "PUT");
+        let body = put.map(|put| String::from_utf8_lossy(&put.body).into_owned());
+        assert_eq!(body.is_some(), sent.is_some(), "{body:?}");
+        if let (Some(body), Some(until)) = (body, sent) {
+            assert!(
+                body.contains("COMPLIANCE") && body.contains(until),
+                "{body}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_that_does_not_tell_of_versions_is_not_taken_for_one_without() {
+    for (status, code, words) in [
+        (
+            403,
+            "AccessDenied",
+            "needs the right s3:GetBucketVersioning",
+        ),
+        (400, "Odd", "Words of the service. (Odd)"),
+    ] {
+        let mut refused = false;
+        let service = Simulated::start(move |asked| {
+            let versioning = asked.path.contains("versioning");
+            if versioning && !std::mem::replace(&mut refused, true) {
+                return refusal(status, code);
+            }
+            Said::new(200, "<VersioningConfiguration/>")
+        })
+        .await;
+        let store = open(&service).await;
+        let error = store.remove("a").await.unwrap_err();
+        assert!(error.to_string().contains(words), "{error}");
+        assert!(service.asked().iter().all(|one| one.method == "GET"));
+        // It is not remembered.
+        store.remove("a").await.unwrap();
+        assert_eq!(service.asked().last().unwrap().method, "DELETE");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_knows_no_versions_has_none() {
+    for status in [405, 501] {
+        let service = Simulated::start(move |asked| match &*asked.method {
+            "GET" => refusal(status, "NotImplemented"),
+            _ => Said::new(204, ""),
+        })
+        .await;
+        open(&service).await.remove("a").await.unwrap();
+        let asked = service.asked();
+        assert_eq!(asked.len(), 2);
+        assert_eq!(asked[1].method, "DELETE");
+    }
+}
+
+/// A page of versions, with where the next begins.
+fn versions(keys: &[&str], next: Option<(&str, &str)>) -> Said {
+    let versions: String = keys
+        .iter()
+        .enumerate()
+        .map(|(number, key)| {
+            format!("<Version><Key>x/{key}</Key><VersionId>{key}{number}</VersionId></Version>")
+        })
+        .collect();
+    let next = next.map_or_else(String::new, |(key, version)| {
+        format!(
+            "<IsTruncated>true</IsTruncated><NextKeyMarker>x/{key}</NextKeyMarker>\
+             <NextVersionIdMarker>{version}</NextVersionIdMarker>"
+        )
+    });
+    Said::new(
+        200,
+        format!("<ListVersionsResult>{versions}{next}</ListVersionsResult>"),
+    )
+}
+
+fn in_a_bucket_with_versions(asked: &crate::simulated::Asked) -> Said {
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    match &*asked.method {
+        "GET" if asked.path.contains("versioning") => Said::new(200, enabled),
+        "GET" if asked.path.contains("key-marker=x%2Fprod&") => {
+            versions(&["prod", "prod-2026/a"], Some(("prod-2026/a", "1")))
+        }
+        "GET" if asked.path.contains("key-marker=x%2Fprod-2026%2Fa&") => {
+            versions(&["prod/b"], None)
+        }
+        "GET" if asked.path.contains("versions") => {
+            versions(&["prod", "prod"], Some(("prod", "prod1")))
+        }
+        "GET" => Said::new(200, "<ListMultipartUploadsResult/>"),
+        "POST" => Said::new(200, "<DeleteResult/>"),
+        _ => Said::new(204, ""),
+    }
+}
+
+#[tokio::test]
+async fn the_versions_of_one_object_are_listed_no_further_than_they_go() {
+    let service = Simulated::start(in_a_bucket_with_versions).await;
+    open(&service).await.remove("prod").await.unwrap();
+    let asked = service.asked();
+    let listed = asked.iter().filter(|one| one.path.contains("versions"));
+    assert_eq!(listed.count(), 2);
+    let removed: Vec<&str> = asked
+        .iter()
+        .filter(|one| one.method == "DELETE")
+        .map(|one| one.path.split("versionId=").nth(1).unwrap())
+        .collect();
+    assert_eq!(removed, ["prod0", "prod1", "prod0"]);
+}
+
+#[tokio::test]
+async fn versions_are_removed_page_by_page() {
+    let service = Simulated::start(in_a_bucket_with_versions).await;
+    open(&service).await.remove_all("").await.unwrap();
+    let asked = service.asked();
+    let steps: Vec<&str> = asked
+        .iter()
+        .filter(|one| one.path.contains("versions") || one.method == "POST")
+        .map(|one| one.method.as_str())
+        .collect();
+    // Where a page begins is listed before it is removed.
+    assert_eq!(steps, ["GET", "GET", "POST", "GET", "POST", "POST"]);
 }

@@ -3,6 +3,8 @@
 
 use std::io;
 
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::types::{BucketVersioningStatus, Delete, EncodingType, ObjectIdentifier};
 
 use super::S3Store;
@@ -14,13 +16,38 @@ use crate::Result;
 /// How many objects one request can remove.
 const BATCH: usize = 1000;
 
+/// A page of versions.
+struct Versions {
+    versions: Vec<ObjectIdentifier>,
+    /// Where the next page begins, if there is one.
+    next: Option<Marker>,
+}
+
+/// The last version of a page.
+#[derive(Default)]
+struct Marker {
+    key: Option<String>,
+    version: Option<String>,
+}
+
 impl S3Store {
     pub(super) async fn remove_object(&self, key: &str, uri: &str) -> Result<()> {
-        if !self.has_versions().await {
+        if !self.has_versions(uri).await? {
             return self.delete(key, uri, None).await;
         }
-        let versions = self.versions(key, uri).await?;
-        for version in versions.into_iter().filter(|version| version.key() == key) {
+        let mut versions = Vec::new();
+        let mut next = Marker::default();
+        loop {
+            let page = self.versions(key, uri, next).await?;
+            let ours = page.versions.into_iter();
+            versions.extend(ours.filter(|version| version.key() == key));
+            match page.next {
+                // Keys are sorted: the first that begin so are all the very key's.
+                Some(marker) if marker.key.as_deref() == Some(key) => next = marker,
+                _ => break,
+            }
+        }
+        for version in versions {
             match self.delete(key, uri, version.version_id()).await {
                 Ok(()) => {}
                 // Buckets can lock all that is put into them, marks as well: those are hidden instead.
@@ -35,10 +62,17 @@ impl S3Store {
 
     /// Removes all below a prefix, and gives up the uploads there.
     pub(super) async fn remove_below(&self, prefix: &str, uri: &str) -> Result<()> {
-        if self.has_versions().await {
-            let versions = self.versions(prefix, uri).await?;
-            for batch in versions.chunks(BATCH) {
-                self.delete_batch(batch.to_vec(), uri).await?;
+        if self.has_versions(uri).await? {
+            let mut page = Some(self.versions(prefix, uri, Marker::default()).await?);
+            while let Some(Versions { versions, next }) = page {
+                // Listed before it is removed where the next page begins.
+                page = match next {
+                    Some(next) => Some(self.versions(prefix, uri, next).await?),
+                    None => None,
+                };
+                for batch in versions.chunks(BATCH) {
+                    self.delete_batch(batch.to_vec(), uri).await?;
+                }
             }
         } else {
             let mut pages = self
@@ -126,61 +160,64 @@ impl S3Store {
         }
     }
 
-    /// Whether the bucket keeps versions. One that may not be asked, or does not know the question, is taken for one
-    /// without.
-    async fn has_versions(&self) -> bool {
+    /// Whether the bucket keeps versions. A service that does not know the question has none; what else is refused says
+    /// nothing of them, and is asked again.
+    async fn has_versions(&self, uri: &str) -> Result<bool> {
         let ask = || async {
+            let deed = Deed {
+                doing: "remove",
+                uri,
+                right: "s3:GetBucketVersioning on the bucket",
+            };
             let request = self.client.get_bucket_versioning();
-            let answer = request.bucket(self.bucket()).send().await;
-            answer.is_ok_and(|answer| {
-                let status = answer.status();
-                status == Some(&BucketVersioningStatus::Enabled)
-                    || status == Some(&BucketVersioningStatus::Suspended)
-            })
+            match request.bucket(self.bucket()).send().await {
+                Ok(answer) => {
+                    let status = answer.status();
+                    Ok(status == Some(&BucketVersioningStatus::Enabled)
+                        || status == Some(&BucketVersioningStatus::Suspended))
+                }
+                Err(error) if is_not_for_it(&error) => Ok(false),
+                Err(error) => Err(deed.failed(&error)),
+            }
         };
-        *self.known.versions.get_or_init(ask).await
+        self.known.versions.get_or_try_init(ask).await.copied()
     }
 
-    /// All versions of all objects whose keys begin so, and all delete markers.
-    async fn versions(&self, prefix: &str, uri: &str) -> Result<Vec<ObjectIdentifier>> {
+    /// A page of the versions of objects whose keys begin so, and of their delete markers.
+    async fn versions(&self, prefix: &str, uri: &str, from: Marker) -> Result<Versions> {
         let deed = Deed {
             right: "s3:ListBucketVersions",
             ..listing(uri)
         };
-        let mut found = Vec::new();
-        let (mut next_key, mut next_version) = (None, None);
-        loop {
-            let page = self
-                .client
-                .list_object_versions()
-                .bucket(self.bucket())
-                .prefix(prefix)
-                .encoding_type(EncodingType::Url)
-                .set_key_marker(next_key)
-                .set_version_id_marker(next_version)
-                .send()
-                .await
-                .map_err(|error| deed.failed(&error))?;
-            let encoded = page.encoding_type.is_some();
-            let versions = page
-                .versions()
-                .iter()
-                .map(|one| (one.key(), one.version_id()));
-            let markers = page.delete_markers().iter();
-            let markers = markers.map(|one| (one.key(), one.version_id()));
-            found.extend(
-                versions
-                    .chain(markers)
-                    .filter_map(|(key, version)| identifier(key?, encoded, version)),
-            );
-            if page.is_truncated != Some(true) {
-                return Ok(found);
-            }
-            next_key = page
+        let page = self
+            .client
+            .list_object_versions()
+            .bucket(self.bucket())
+            .prefix(prefix)
+            .encoding_type(EncodingType::Url)
+            .set_key_marker(from.key)
+            .set_version_id_marker(from.version)
+            .send()
+            .await
+            .map_err(|error| deed.failed(&error))?;
+        let encoded = page.encoding_type.is_some();
+        let versions = page
+            .versions()
+            .iter()
+            .map(|one| (one.key(), one.version_id()));
+        let markers = page.delete_markers().iter();
+        let markers = markers.map(|one| (one.key(), one.version_id()));
+        let versions = versions
+            .chain(markers)
+            .filter_map(|(key, version)| identifier(key?, encoded, version))
+            .collect();
+        let next = (page.is_truncated == Some(true)).then(|| Marker {
+            key: page
                 .next_key_marker
-                .map(|key| if encoded { decoded(&key) } else { key });
-            next_version = page.next_version_id_marker;
-        }
+                .map(|key| if encoded { decoded(&key) } else { key }),
+            version: page.next_version_id_marker,
+        });
+        Ok(Versions { versions, next })
     }
 
     async fn is_mark(&self, key: &str, uri: &str) -> bool {
@@ -214,6 +251,11 @@ impl S3Store {
             next_upload = page.next_upload_id_marker;
         }
     }
+}
+
+/// Whether the service has no such question.
+fn is_not_for_it<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    failure::is_unknown(error) || failure::answer(error).is_some_and(|answer| answer.status == 405)
 }
 
 fn identifier(key: &str, encoded: bool, version: Option<&str>) -> Option<ObjectIdentifier> {
