@@ -13,7 +13,7 @@ use crate::archive::{Inventory, MANIFEST, Object, SUMMARY, hex};
 use crate::compute;
 use crate::error::{Error, Result};
 use crate::progress::{Context, Task};
-use crate::store::{self, Role, Store};
+use crate::store::{self, Role, Store, Told};
 use crate::together::each;
 
 /// How much of an object is read at once.
@@ -28,8 +28,13 @@ pub struct Copied {
     pub bytes: u64,
     /// Objects that were sent through this machine.
     pub sent: u64,
-    /// Objects that the service copied itself.
+    /// Objects that the service copied itself; those of them that are in none of the two next had the SHA-256 that the
+    /// manifest says.
     pub within: u64,
+    /// Of these, objects whose checksum, as the service tells it, is their source's.
+    pub as_source: u64,
+    /// Of these, objects of which nothing is known but their size.
+    pub size_alone: u64,
     /// Objects that were there already, whole.
     pub found: u64,
     /// Whether the whole archive was there already.
@@ -39,8 +44,16 @@ pub struct Copied {
 /// How one object came to be where it is.
 enum Way {
     Sent,
-    Within,
+    Within(Check),
     Found,
+}
+
+/// What a copy that the service made itself was held against.
+#[derive(Clone, Copy)]
+enum Check {
+    Manifest,
+    Source,
+    Size,
 }
 
 /// Copies an archive into `store` under `name`, `jobs` objects at a time.
@@ -106,7 +119,14 @@ pub async fn copy(
     for way in ways {
         match way {
             Way::Sent => copied.sent += 1,
-            Way::Within => copied.within += 1,
+            Way::Within(check) => {
+                copied.within += 1;
+                match check {
+                    Check::Manifest => {}
+                    Check::Source => copied.as_source += 1,
+                    Check::Size => copied.size_alone += 1,
+                }
+            }
             Way::Found => copied.found += 1,
         }
     }
@@ -187,8 +207,8 @@ async fn is_there(claim: &Claim, object: &Object) -> Result<bool> {
     Ok(false)
 }
 
-/// Copies one object that is not there. Where the service does it itself, what it made is known by its size; else by every
-/// byte, before it can be seen.
+/// Copies one object that is not there. Where the service does it itself, what it made is known by what it tells; else by
+/// every byte, before it can be seen.
 async fn send(source: &Inventory, object: &Object, claim: &Claim, task: &dyn Task) -> Result<Way> {
     let (from, name) = source.place();
     let (path, target) = (format!("{name}/{}", object.path), claim.path(&object.path));
@@ -204,17 +224,14 @@ async fn send(source: &Inventory, object: &Object, claim: &Claim, task: &dyn Tas
     let copying = claim
         .store()
         .copy_within(&**from, &path, &target, object.role);
-    if copying.await? {
-        let made = claim.store().size(&target).await?;
-        if made != object.bytes {
-            claim.store().remove(&target).await?;
-            let reason = format!(
-                "its copy has {made} bytes, the manifest says {}",
-                object.bytes
-            );
-            return Err(damaged(reason));
-        }
-        return Ok(Way::Within);
+    if let Some(told) = copying.await? {
+        return match check(object, claim.store().size(&target).await?, told) {
+            Ok(check) => Ok(Way::Within(check)),
+            Err(reason) => {
+                claim.store().remove(&target).await?;
+                Err(damaged(reason))
+            }
+        };
     }
     let mut writer = claim.store().create(&target, object.role).await?;
     let mut sha = Sha::new(&SHA256);
@@ -237,6 +254,30 @@ async fn send(source: &Inventory, object: &Object, claim: &Claim, task: &dyn Tas
     }
     writer.finish().await?;
     Ok(Way::Sent)
+}
+
+/// Holds a copy against all that is known of it; what does not fit is the reason why it is none.
+fn check(object: &Object, made: u64, told: Told) -> Result<Check, String> {
+    if made != object.bytes {
+        return Err(format!(
+            "its copy has {made} bytes, the manifest says {}",
+            object.bytes
+        ));
+    }
+    match told {
+        Told::Sha256(sha) => match hex(&sha) {
+            sha if sha == object.sha256 => Ok(Check::Manifest),
+            sha => Err(format!(
+                "the SHA-256 of its copy, which the service made, is {sha}, the manifest says {}",
+                object.sha256
+            )),
+        },
+        Told::Checksums { source, copy, .. } if source == copy => Ok(Check::Source),
+        Told::Checksums { kind, source, copy } => Err(format!(
+            "the {kind} of its copy, which the service made, is {copy}, and its own is {source}"
+        )),
+        Told::Size => Ok(Check::Size),
+    }
 }
 
 async fn hashed(mut sha: Sha, bytes: bytes::Bytes) -> Sha {

@@ -216,34 +216,39 @@ async fn copies_at_once_make_one_archive() {
 
 /// Two folders of one service, which copies by itself.
 #[derive(Debug)]
-struct Service(LocalStore, usize);
+struct Service {
+    folder: LocalStore,
+    /// How many bytes it loses.
+    lost: usize,
+    told: Told,
+}
 
 #[async_trait]
 impl Store for Service {
     fn uri(&self) -> String {
-        self.0.uri()
+        self.folder.uri()
     }
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
         assert!(!path.ends_with(".parquet"), "{path} went through us");
-        self.0.create(path, role).await
+        self.folder.create(path, role).await
     }
     async fn read(&self, path: &str) -> Result<Bytes> {
-        self.0.read(path).await
+        self.folder.read(path).await
     }
     async fn read_range(&self, path: &str, range: std::ops::Range<u64>) -> Result<Bytes> {
-        self.0.read_range(path, range).await
+        self.folder.read_range(path, range).await
     }
     async fn size(&self, path: &str) -> Result<u64> {
-        self.0.size(path).await
+        self.folder.size(path).await
     }
     async fn list(&self, path: &str) -> Result<Vec<String>> {
-        self.0.list(path).await
+        self.folder.list(path).await
     }
     async fn remove(&self, path: &str) -> Result<()> {
-        self.0.remove(path).await
+        self.folder.remove(path).await
     }
     async fn remove_all(&self, path: &str) -> Result<()> {
-        self.0.remove_all(path).await
+        self.folder.remove_all(path).await
     }
     async fn copy_within(
         &self,
@@ -251,10 +256,11 @@ impl Store for Service {
         from: &str,
         path: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let bytes = source.read(from).await?;
-        let bytes = bytes.slice(..bytes.len() - self.1);
-        store::put(&self.0, path, bytes, role).await.map(|()| true)
+        let bytes = bytes.slice(..bytes.len() - self.lost);
+        store::put(&self.folder, path, bytes, role).await?;
+        Ok(Some(self.told.clone()))
     }
     fn as_any(&self) -> &dyn std::any::Any {
         self
@@ -262,18 +268,38 @@ impl Store for Service {
 }
 
 #[tokio::test]
-async fn one_service_copies_by_itself_and_its_sizes_are_checked() {
-    let ((from_folder, from), (to_folder, _)) = (folder(), folder());
+async fn one_service_copies_by_itself_and_what_it_tells_is_checked() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
     export(&from, "prod").await;
-    let service = |lost: usize| -> Arc<dyn Store> {
-        let local = LocalStore::new(to_folder.path().to_str().unwrap());
-        Arc::new(Service(local, lost))
+    let service = |lost: usize, told: Told| -> Arc<dyn Store> {
+        let folder = LocalStore::new(to_folder.path().to_str().unwrap());
+        Arc::new(Service { folder, lost, told })
     };
-    let failed = copied(&from, &service(1)).await;
-    assert!(matches!(failed, Err(Error::Damaged { .. })), "{failed:?}");
-    let done = copied(&from, &service(0)).await.unwrap();
-    assert_eq!((done.within, done.sent), (4, 0));
-    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+    let checksums = |copy: &str| Told::Checksums {
+        kind: "MD5",
+        source: "a".to_owned(),
+        copy: copy.to_owned(),
+    };
+    for (lost, told, words) in [
+        (1, Told::Size, "its copy has"),
+        (0, Told::Sha256([7; 32]), "0707, the manifest says"),
+        (0, checksums("b"), "the MD5 of its copy"),
+    ] {
+        let source = inventory(&from).await;
+        let copying = copy(&source, &service(lost, told), "prod", 1, &Context::silent()).await;
+        let failed = copying.unwrap_err();
+        assert!(matches!(failed, Error::Damaged { .. }), "{failed:?}");
+        assert!(failed.to_string().contains(words), "{failed}");
+        let left: Vec<String> = files(to_folder.path()).into_keys().collect();
+        assert_eq!(left, ["prod/unfinished.json"]);
+    }
+    for (told, as_source, size_alone) in [(Told::Size, 0, 4), (checksums("a"), 4, 0)] {
+        let done = copied(&from, &service(0, told)).await.unwrap();
+        assert_eq!((done.within, done.sent), (4, 0));
+        assert_eq!((done.as_source, done.size_alone), (as_source, size_alone));
+        assert_eq!(files(from_folder.path()), files(to_folder.path()));
+        to.remove_all("prod").await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -15,8 +15,9 @@ use super::{Session, place, units};
 
 const AFTER_HELP: &str = "\
 The copy has the same objects, byte for byte. Every object that goes through this machine is held against the SHA-256 in the \
-manifest before it can be seen in the target; where both stores are of one service, it copies objects itself, and their sizes \
-are checked. An encrypted archive is copied without its key.
+manifest before it can be seen in the target. Where both stores are of one service, it copies objects itself: those are held \
+against the SHA-256 that it tells; where it tells none, against their source's checksum, or their size alone, and the outcome says \
+how many. `milvault verify` reads every byte. An encrypted archive is copied without its key.
 
 A copy that was interrupted is no archive yet. The same command goes on with it: what is there and good is not sent again.";
 
@@ -84,7 +85,20 @@ fn text(outcome: &Outcome, start: Instant) -> String {
     }
     let mut notes = Vec::new();
     if copied.within > 0 {
-        notes.push(format!("{} by the service itself", copied.within));
+        let unchecked = match (copied.as_source, copied.size_alone) {
+            (0, 0) => String::new(),
+            (0, size) => format!(" ({size} of them checked by their size alone)"),
+            (source, 0) => {
+                format!(" ({source} of them checked against their source's checksum alone)")
+            }
+            (source, size) => format!(
+                " ({source} of them checked against their source's checksum alone, {size} by their size alone)"
+            ),
+        };
+        notes.push(format!(
+            "{} by the service itself{unchecked}",
+            copied.within
+        ));
     }
     if copied.found > 0 {
         notes.push(format!("{} there already", copied.found));

@@ -80,7 +80,8 @@ impl<'a> Staging<'a> {
             && at
                 .store()
                 .copy_within(&**source, &from, &path, Role::Mark)
-                .await?;
+                .await?
+                .is_some();
         if !copied {
             let weight = file.file.bytes.saturating_mul(COPIES);
             let _held = limits.budget.take(weight).await?;

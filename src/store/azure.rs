@@ -28,7 +28,8 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::parts::Budget;
 use super::{
-    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark, range,
+    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, Told, mark,
+    range,
 };
 use crate::{Error, Result};
 use account::Account;
@@ -207,9 +208,9 @@ impl Store for AzureStore {
         from: &str,
         path: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let Some(source) = source.as_any().downcast_ref::<AzureStore>() else {
-            return Ok(false);
+            return Ok(None);
         };
         let (name, uri) = self.locate(path)?;
         self.fit.get_or_try_init(|| self.check_fit()).await?;

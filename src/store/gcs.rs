@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::parts::Budget;
-use super::{KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, mark, range};
+use super::{KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, Told, mark, range};
 use crate::Result;
 use connect::Service;
 use keep::SentKey;
@@ -137,9 +137,9 @@ impl Store for GcsStore {
         from: &str,
         path: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let Some(source) = source.as_any().downcast_ref::<GcsStore>() else {
-            return Ok(false);
+            return Ok(None);
         };
         let (name, uri) = self.address.locate(path)?;
         self.fit.get_or_try_init(|| self.check_fit()).await?;

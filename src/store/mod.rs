@@ -69,15 +69,15 @@ pub trait Store: Send + Sync + fmt::Debug {
     async fn remove_all(&self, path: &str) -> Result<()>;
 
     /// Copies an object of another store without its bytes passing through here, where one service holds both; the
-    /// same promises hold as for [`Store::create`]. `false`, and nothing done, where that cannot be.
+    /// same promises hold as for [`Store::create`]. `None`, and nothing done, where that cannot be.
     async fn copy_within(
         &self,
         _source: &dyn Store,
         _from: &str,
         _path: &str,
         _role: Role,
-    ) -> Result<bool> {
-        Ok(false)
+    ) -> Result<Option<Told>> {
+        Ok(None)
     }
 
     /// Locks an object as [`KeepOptions`] ask for; nothing is done where they ask for nothing. An archive's objects are
@@ -94,6 +94,24 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The store itself, so that one can tell another of its kind in [`Store::copy_within`].
     fn as_any(&self) -> &dyn Any;
+}
+
+/// What a service that has copied an object tells of the copy's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// Their SHA-256.
+    Sha256([u8; 32]),
+    /// A checksum of another kind, of the source's bytes and of the copy's.
+    Checksums {
+        /// What kind it is.
+        kind: &'static str,
+        /// The source's.
+        source: String,
+        /// The copy's.
+        copy: String,
+    },
+    /// Nothing that depends on them but their number.
+    Size,
 }
 
 /// What an object is to its archive; it tells a store how to keep it.

@@ -22,8 +22,8 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::parts::Budget;
 use super::{
-    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions, mark,
-    range,
+    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions, Told,
+    mark, range,
 };
 use crate::Result;
 use writer::S3Writer;
@@ -187,9 +187,9 @@ impl Store for S3Store {
         from: &str,
         path: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let Some(source) = source.as_any().downcast_ref::<S3Store>() else {
-            return Ok(false);
+            return Ok(None);
         };
         let (key, uri) = self.address.locate(path)?;
         self.known.fit.get_or_try_init(|| self.check_fit()).await?;

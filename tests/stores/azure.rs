@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use milvault::Error;
 use milvault::store::{
     AzureOptions, AzureStore, CustomerKey, KeepOptions, Lock, LockMode, Role, Store, StoreOptions,
+    Told,
 };
 use tempfile::TempDir;
 
@@ -154,7 +155,7 @@ async fn a_signature_opens_what_it_is_for() {
     let copied = store
         .copy_within(&*store, "object", "copy", Role::Part)
         .await;
-    assert!(copied.unwrap());
+    assert_eq!(copied.unwrap(), Some(Told::Size));
     assert!(store.read("copy").await.unwrap() == noise(20 << 20, 1));
     let reading = access(
         address,
@@ -264,7 +265,7 @@ async fn tiers_and_tags_are_those_that_were_asked_for() {
     let copied = store
         .copy_within(&*store, "small", "copy", Role::Part)
         .await;
-    assert!(copied.unwrap());
+    assert_eq!(copied.unwrap(), Some(Told::Size));
     let url = format!("{uri}/").replace("az://", "");
     for (name, tier, tags) in [
         ("small", "Cool", 1),

@@ -8,7 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::{CrcAlgorithm, checksum};
 use milvault::Error;
 use milvault::store::{
-    AzureStore, CustomerKey, GcsStore, KeepOptions, Lock, LockMode, Protection, Store, StoreOptions,
+    AzureStore, CustomerKey, GcsStore, KeepOptions, Lock, LockMode, Protection, Store,
+    StoreOptions, Told,
 };
 
 use crate::conformance::{noise, put};
@@ -181,13 +182,18 @@ async fn a_large_object_that_google_has_already_is_not_replaced() {
 async fn a_copy_within_google_goes_on_until_it_is_done() {
     for taken in [false, true] {
         let service = Simulated::start(move |asked| match asked.method.as_str() {
-            "GET" if asked.path.contains("from") => Said::new(200, r#"{"size": "5"}"#),
+            "GET" if asked.path.contains("from") => {
+                Said::new(200, r#"{"size": "5", "crc32c": "AAAAAA=="}"#)
+            }
             "GET" => Said::new(404, ""),
             _ if !asked.path.contains("rewriteToken") => {
                 Said::new(200, r#"{"done": false, "rewriteToken": "t/1"}"#)
             }
             _ if taken => Said::new(412, ""),
-            _ => Said::new(200, r#"{"done": true}"#),
+            _ => Said::new(
+                200,
+                r#"{"done": true, "resource": {"size": "5", "crc32c": "AAAAAQ=="}}"#,
+            ),
         })
         .await;
         let store = google(&service, KeepOptions::default());
@@ -195,6 +201,11 @@ async fn a_copy_within_google_goes_on_until_it_is_done() {
             .copy_within(&*store, "from", "to", milvault::store::Role::Part)
             .await;
         assert_eq!(copied.is_ok(), !taken, "{copied:?}");
+        if let Ok(told) = copied {
+            let (source, copy) = ("AAAAAA==".to_owned(), "AAAAAQ==".to_owned());
+            let kind = "CRC32C";
+            assert_eq!(told, Some(Told::Checksums { kind, source, copy }));
+        }
         let last = service
             .asked()
             .into_iter()

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use milvault::Error;
-use milvault::store::{Role, Store, StoreOptions};
+use milvault::store::{Role, Store, StoreOptions, Told};
 
 use crate::conformance::{put, put_as};
 use crate::simulated::{Said, Simulated};
@@ -127,7 +127,7 @@ async fn what_one_request_cannot_copy_is_copied_in_parts() {
     .await;
     let store = open(&service).await;
     let copied = store.copy_within(&*store, "a b", "to", Role::Part);
-    assert!(copied.await.unwrap());
+    assert_eq!(copied.await.unwrap(), Some(Told::Size));
     let asked = service.asked();
     let mut ranges: Vec<&str> = asked
         .iter()
@@ -316,4 +316,56 @@ async fn versions_are_removed_page_by_page() {
         .collect();
     // Where a page begins is listed before it is removed.
     assert_eq!(steps, ["GET", "GET", "POST", "GET", "POST", "POST"]);
+}
+
+#[tokio::test]
+async fn what_the_service_tells_of_a_copy_is_told_on() {
+    let sum = "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=";
+    let sha = ring::digest::digest(&ring::digest::SHA256, b"abc");
+    let whole = Told::Sha256(sha.as_ref().try_into().unwrap());
+    let md5 = "900150983cd24fb0d6963f7d28e17f72";
+    let same = Told::Checksums {
+        kind: "MD5",
+        source: md5.into(),
+        copy: md5.into(),
+    };
+    for (answer, told) in [
+        (format!("<ChecksumSHA256>{sum}</ChecksumSHA256>"), whole),
+        (
+            format!("<ChecksumSHA256>{sum}-1</ChecksumSHA256>"),
+            Told::Size,
+        ),
+        (
+            format!("<ChecksumSHA256>{sum}</ChecksumSHA256><ChecksumType>COMPOSITE</ChecksumType>"),
+            Told::Size,
+        ),
+        (format!("<ETag>{md5}</ETag>"), same.clone()),
+        (format!("<ETag>\"{md5}\"</ETag>"), same),
+        // Encrypted bytes have an ETag that is no MD5, and is another each time.
+        (
+            "<ETag>\"d41d8cd98f00b204e9800998ecf8427e\"</ETag>".into(),
+            Told::Size,
+        ),
+        (
+            "<ETag>\"900150983cd24fb0d6963f7d28e17f72-2\"</ETag>".into(),
+            Told::Size,
+        ),
+        (String::new(), Told::Size),
+    ] {
+        let service = Simulated::start(move |asked| match &*asked.method {
+            "HEAD" => Said::new(200, "")
+                .with("content-length", "3")
+                .with("etag", format!("\"{md5}\"")),
+            _ => Said::new(
+                200,
+                format!("<CopyObjectResult>{answer}</CopyObjectResult>"),
+            ),
+        })
+        .await;
+        let store = open(&service).await;
+        let copied = store.copy_within(&*store, "from", "to", Role::Part).await;
+        assert_eq!(copied.unwrap(), Some(told));
+        let asked = service.asked().pop().unwrap();
+        assert_eq!(asked.headers["x-amz-checksum-algorithm"], "SHA256");
+    }
 }

@@ -9,13 +9,13 @@ use super::failure::{self, Deed};
 use super::writer::{metadata, taken};
 use super::{AzureStore, none};
 use crate::Result;
-use crate::store::Role;
+use crate::store::{Role, Told};
 
 /// How often a copy is asked for that goes on after the answer.
 const POLL: Duration = Duration::from_millis(500);
 
 impl AzureStore {
-    /// `false` where the service would not copy between the two: accounts are opened one by one, and it copies neither
+    /// `None` where the service would not copy between the two: accounts are opened one by one, and it copies neither
     /// what a customer's key encrypts nor into an encryption scope.
     pub(super) async fn copy_from(
         &self,
@@ -24,11 +24,11 @@ impl AzureStore {
         name: &str,
         uri: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let kept = self.kept(role);
         let keys = source.customer_key.is_some() || self.customer_key.is_some();
         if source.endpoint != self.endpoint || keys || kept.scope.is_some() {
-            return Ok(false);
+            return Ok(None);
         }
         let deed = Deed {
             doing: "write",
@@ -57,13 +57,14 @@ impl AzureStore {
             if !ours {
                 return match failure::answer(&error).map(|answer| answer.status) {
                     _ if failure::is_taken(&error) => Err(taken(uri)),
-                    Some(401 | 403) => Ok(false),
+                    Some(401 | 403) => Ok(None),
                     _ => Err(deed.failed(&error)),
                 };
             }
         }
         self.copied(name, uri, &deed).await?;
-        Ok(true)
+        // The MD5 of a copy is a property that comes with it, and says nothing of its bytes.
+        Ok(Some(Told::Size))
     }
 
     /// Waits until a copy is whole. Within an account it mostly is at once.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::GcsStore;
 use super::failure::Deed;
+use super::object::Resource;
 use super::writer::taken;
 use crate::Result;
-use crate::store::Role;
+use crate::store::{Role, Told};
 
 /// What the service tells of a copy: large ones between places are asked for again until they are done.
 #[derive(Deserialize)]
@@ -15,10 +16,12 @@ use crate::store::Role;
 struct Copied {
     done: bool,
     rewrite_token: Option<String>,
+    /// Of a copy that is done.
+    resource: Option<Resource>,
 }
 
 impl GcsStore {
-    /// `false` where the service would not copy between the two: other credentials may be needed on either side.
+    /// `None` where the service would not copy between the two: other credentials may be needed on either side.
     pub(super) async fn copy_from(
         &self,
         source: &GcsStore,
@@ -26,11 +29,11 @@ impl GcsStore {
         name: &str,
         uri: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let one_service = source.service.endpoint == self.service.endpoint
             && source.service.identity == self.service.identity;
         if !one_service {
-            return Ok(false);
+            return Ok(None);
         }
         let deed = Deed {
             doing: "write",
@@ -38,7 +41,7 @@ impl GcsStore {
             right: "storage.objects.create, and storage.objects.get on the source",
         };
         let (from_name, from_uri) = source.address.locate(from)?;
-        source.resource(&from_name, &from_uri).await?;
+        let held = source.resource(&from_name, &from_uri).await?;
         let mark = super::mark()?;
         let resource = self.new_resource(name, role, &mark);
         let body = serde_json::to_vec(&resource).map_err(|error| deed.because(error.into()))?;
@@ -66,7 +69,7 @@ impl GcsStore {
                 // Of a request that was sent again, the first may have done its work.
                 Err(failure) if failure.is_taken() => {
                     return match self.made_by(name, uri, &mark).await? {
-                        Some(true) => Ok(true),
+                        Some(true) => Ok(Some(told(held.crc32c, None))),
                         Some(false) => Err(taken(uri)),
                         None => Err(deed.failed(failure)),
                     };
@@ -74,9 +77,20 @@ impl GcsStore {
                 Err(failure) => return Err(deed.failed(failure)),
             };
             if copied.done {
-                return Ok(true);
+                return Ok(Some(told(held.crc32c, copied.resource)));
             }
             token = copied.rewrite_token;
         }
+    }
+}
+
+fn told(source: Option<String>, copy: Option<Resource>) -> Told {
+    match (source, copy.and_then(|copy| copy.crc32c)) {
+        (Some(source), Some(copy)) => Told::Checksums {
+            kind: "CRC32C",
+            source,
+            copy,
+        },
+        _ => Told::Size,
     }
 }

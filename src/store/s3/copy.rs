@@ -6,8 +6,11 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
-    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, MetadataDirective, TaggingDirective,
+    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, CopyObjectResult,
+    MetadataDirective, TaggingDirective,
 };
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures::{StreamExt, TryStreamExt, stream};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -15,7 +18,7 @@ use super::failure::{self, Deed};
 use super::writer::{metadata, taken};
 use super::{S3Store, with_customer_key};
 use crate::Result;
-use crate::store::Role;
+use crate::store::{Role, Told};
 
 /// The largest object that one request copies, and the parts in which larger ones are copied, of which there may be
 /// 10,000.
@@ -56,7 +59,7 @@ struct Copy<'a> {
 }
 
 impl S3Store {
-    /// `false` where the service would not copy between the two: other credentials may be needed on either side.
+    /// `None` where the service would not copy between the two: other credentials may be needed on either side.
     pub(super) async fn copy_from(
         &self,
         source: &S3Store,
@@ -64,12 +67,12 @@ impl S3Store {
         key: &str,
         uri: &str,
         role: Role,
-    ) -> Result<bool> {
+    ) -> Result<Option<Told>> {
         let (a, b) = (&source.options, &self.options);
         let one_service =
             a.endpoint == b.endpoint && a.profile == b.profile && a.credentials == b.credentials;
         if !one_service {
-            return Ok(false);
+            return Ok(None);
         }
         let (from_key, from_uri) = source.address.locate(from)?;
         let held = source.head(&from_key, &from_uri).await?;
@@ -86,7 +89,7 @@ impl S3Store {
         };
         let size = held.content_length.unwrap_or_default().unsigned_abs();
         if size <= WHOLE {
-            copy.whole().await
+            copy.whole(&held).await
         } else {
             copy.in_parts(size, &held).await
         }
@@ -102,7 +105,7 @@ impl Copy<'_> {
         }
     }
 
-    async fn whole(&self) -> Result<bool> {
+    async fn whole(&self, held: &HeadObjectOutput) -> Result<Option<Told>> {
         let (to, source) = (self.to, self.source);
         let kept = to.kept(self.role);
         let request = to
@@ -122,13 +125,13 @@ impl Copy<'_> {
             .set_if_none_match(to.if_none());
         let request = with_customer_key!(to, with_source_key!(source, request));
         match request.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if cannot(&error) => Ok(false),
-            Err(error) => self.settle(error).await,
+            Ok(answer) => Ok(Some(told(answer.copy_object_result, held))),
+            Err(error) if cannot(&error) => Ok(None),
+            Err(error) => self.settle(error).await.map(Some),
         }
     }
 
-    async fn in_parts(&self, size: u64, held: &HeadObjectOutput) -> Result<bool> {
+    async fn in_parts(&self, size: u64, held: &HeadObjectOutput) -> Result<Option<Told>> {
         let to = self.to;
         let kept = to.kept(self.role);
         let request = to
@@ -146,13 +149,18 @@ impl Copy<'_> {
         let begun = begun.map_err(|error| self.deed().failed(&error))?;
         let upload = begun.upload_id.unwrap_or_default();
         let copied = self.copy_parts(&upload, size, held).await;
-        if !matches!(copied, Ok(true)) {
+        if !matches!(copied, Ok(Some(_))) {
             to.abort(self.key, &upload).await;
         }
         copied
     }
 
-    async fn copy_parts(&self, upload: &str, size: u64, held: &HeadObjectOutput) -> Result<bool> {
+    async fn copy_parts(
+        &self,
+        upload: &str,
+        size: u64,
+        held: &HeadObjectOutput,
+    ) -> Result<Option<Told>> {
         let step = PART.max(size.div_ceil(PARTS));
         let starts = (0..size).step_by(usize::try_from(step).unwrap_or(usize::MAX));
         let copied: Result<Vec<Option<CompletedPart>>> = stream::iter(starts.zip(1..))
@@ -164,7 +172,7 @@ impl Copy<'_> {
             .try_collect()
             .await;
         let Some(parts) = copied?.into_iter().collect::<Option<Vec<_>>>() else {
-            return Ok(false);
+            return Ok(None);
         };
         let request = self
             .to
@@ -180,8 +188,9 @@ impl Copy<'_> {
             )
             .set_if_none_match(self.to.if_none());
         match with_customer_key!(self.to, request).send().await {
-            Ok(_) => Ok(true),
-            Err(error) => self.settle(error).await,
+            // The checksum of an object of parts is that of their checksums, and no other's parts are known.
+            Ok(_) => Ok(Some(Told::Size)),
+            Err(error) => self.settle(error).await.map(Some),
         }
     }
 
@@ -223,19 +232,51 @@ impl Copy<'_> {
     }
 
     /// What a refusal means: of a request that was sent again, the first may have done its work.
-    async fn settle<E>(&self, error: SdkError<E, HttpResponse>) -> Result<bool>
+    async fn settle<E>(&self, error: SdkError<E, HttpResponse>) -> Result<Told>
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
         if failure::is_taken(&error) || failure::is_missing(&error) {
             match self.to.made_by(self.key, self.uri, &self.mark).await? {
-                Some(true) => return Ok(true),
+                Some(true) => return Ok(Told::Size),
                 Some(false) => return Err(taken(self.uri)),
                 None => {}
             }
         }
         Err(self.deed().failed(&error))
     }
+}
+
+/// What the answer to a copy by one request tells of its bytes: their SHA-256, which is asked for, where the service does
+/// as AWS. Others may tell an MD5 as the source's ETag and the copy's.
+fn told(answer: Option<CopyObjectResult>, held: &HeadObjectOutput) -> Told {
+    let Some(answer) = answer else {
+        return Told::Size;
+    };
+    let whole = answer.checksum_type != Some(ChecksumType::Composite);
+    let sha = answer.checksum_sha256.filter(|_| whole);
+    // That of parts has their number behind it, and does not decode.
+    let sha = sha.and_then(|sha| STANDARD.decode(sha).ok()?.try_into().ok());
+    if let Some(sha) = sha {
+        return Told::Sha256(sha);
+    }
+    // SeaweedFS (4.48) writes them without quotes here. Other ETags are of parts or of encrypted bytes, and are another's
+    // each time.
+    match (md5(held.e_tag.as_deref()), md5(answer.e_tag.as_deref())) {
+        (Some(source), Some(copy)) if source == copy => Told::Checksums {
+            kind: "MD5",
+            source,
+            copy,
+        },
+        _ => Told::Size,
+    }
+}
+
+/// The MD5 that an ETag looks like.
+fn md5(etag: Option<&str>) -> Option<String> {
+    let digits = etag?.trim_matches('"');
+    let plain = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    plain.then(|| digits.to_ascii_lowercase())
 }
 
 /// Whether the service would not copy from there, or not on a condition.
