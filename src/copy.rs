@@ -1,10 +1,12 @@
 //! Copy: an archive, as it is, into another store.
 //!
 //! Take the name there, or go on with an earlier copy that was interrupted; send every object, checking it on its way; the
-//! manifest last. Nothing is looked into, so that no key is needed.
+//! manifest last. An archive that is there already is looked through, and completed. Nothing is looked into, so that no key is needed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use ring::digest::{Context as Sha, SHA256};
 use serde::Serialize;
 
@@ -18,6 +20,10 @@ use crate::together::each;
 
 /// How much of an object is read at once.
 const STEP: u64 = 8 << 20;
+
+/// How often an object is sent whose name is taken and where nothing is found, and how long after the first time.
+const ROUNDS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// What a copy has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -37,8 +43,41 @@ pub struct Copied {
     pub size_alone: u64,
     /// Objects that were there already, whole.
     pub found: u64,
-    /// Whether the whole archive was there already.
+    /// Whether the archive was there already: the same manifest, and its objects by their sizes.
     pub complete: bool,
+    /// Objects of an archive that was there already which were missing or had another size, and were sent anew; those
+    /// that make it an archive are among them.
+    pub repaired: u64,
+    /// Whether all objects were locked, because the store was asked to.
+    pub locked: bool,
+}
+
+/// Where a copy goes.
+#[derive(Clone, Copy)]
+struct Target<'a> {
+    store: &'a Arc<dyn Store>,
+    name: &'a str,
+}
+
+impl Target<'_> {
+    fn path(&self, path: &str) -> String {
+        format!("{}/{path}", self.name)
+    }
+
+    fn uri(&self) -> String {
+        format!("{}/{}", self.store.uri(), self.name)
+    }
+}
+
+/// What may be in the target before it is copied to.
+#[derive(Clone, Copy)]
+enum Before {
+    /// Nothing.
+    Nothing,
+    /// What an interrupted copy has left: nobody has held it against anything.
+    Remains,
+    /// The archive.
+    Archive,
 }
 
 /// How one object came to be where it is.
@@ -56,7 +95,8 @@ enum Check {
     Size,
 }
 
-/// Copies an archive into `store` under `name`, `jobs` objects at a time.
+/// Copies an archive into `store` under `name`, `jobs` objects at a time. Where it is there already, what is missing of it
+/// is sent again, and all of it is locked as the store was asked to.
 ///
 /// Where it fails or is stopped, what was copied stays, unfinished, and the same call goes on from there.
 ///
@@ -81,28 +121,49 @@ pub async fn copy(
     let mut copied = Copied {
         objects: objects.len() as u64,
         bytes: objects.iter().map(|object| object.bytes).sum(),
+        locked: store.locks(),
         ..Copied::default()
     };
     let summary = source.summary();
+    let target = Target { store, name };
+    let task = || -> Arc<dyn Task> {
+        let task = ctx.monitor.begin("copy", &source.uri(), Some(summary.rows));
+        Arc::from(task)
+    };
+    let send_all = async |before, task: Arc<dyn Task>| {
+        each(&objects, jobs, ctx, |object, ctx| {
+            let task = task.clone();
+            async move { place(source, object, target, before, &*task, &ctx).await }
+        })
+        .await
+    };
     let taking = Claim::take_for_copy(store.clone(), name, &summary.manifest_sha256);
-    if is_complete(source, store, name).await? {
+    if is_complete(source, target).await? {
+        let ways = send_all(Before::Archive, task()).await?;
+        copied.complete = true;
+        copied.count(&ways);
+        copied.repaired = copied.objects - copied.found;
+        copied.repaired += complete_seal(source, target).await?;
+        lock(source, target, jobs, ctx).await?;
+        if !is_complete(source, target).await? {
+            return Err(Error::Missing {
+                uri: target.uri(),
+                hint: "; it was removed while it was looked through".to_owned(),
+            });
+        }
         // A marker is there where only the end was missing.
         if let Ok((claim, true)) = taking.await {
-            seal(source, &claim).await?;
+            claim.release().await;
         }
-        copied.found = copied.objects;
-        copied.complete = true;
         return Ok(copied);
     }
     let (claim, resumed) = taking.await?;
-    let task = ctx.monitor.begin("copy", &source.uri(), Some(summary.rows));
-    let task: Arc<dyn Task> = Arc::from(task);
-    let sending = each(&objects, jobs, ctx, |object, ctx| {
-        let (claim, task) = (&claim, task.clone());
-        async move { place(source, object, claim, resumed, &*task, &ctx).await }
-    });
+    let before = match resumed {
+        true => Before::Remains,
+        false => Before::Nothing,
+    };
     let sent = async {
-        let ways = sending.await?;
+        let ways = send_all(before, task()).await?;
         seal(source, &claim).await?;
         Ok(ways)
     };
@@ -116,29 +177,35 @@ pub async fn copy(
         }
         Ok(ways) => ways,
     };
-    for way in ways {
-        match way {
-            Way::Sent => copied.sent += 1,
-            Way::Within(check) => {
-                copied.within += 1;
-                match check {
-                    Check::Manifest => {}
-                    Check::Source => copied.as_source += 1,
-                    Check::Size => copied.size_alone += 1,
-                }
-            }
-            Way::Found => copied.found += 1,
-        }
-    }
+    copied.count(&ways);
     Ok(copied)
 }
 
+impl Copied {
+    fn count(&mut self, ways: &[Way]) {
+        for way in ways {
+            match way {
+                Way::Sent => self.sent += 1,
+                Way::Within(check) => {
+                    self.within += 1;
+                    match check {
+                        Check::Manifest => {}
+                        Check::Source => self.as_source += 1,
+                        Check::Size => self.size_alone += 1,
+                    }
+                }
+                Way::Found => self.found += 1,
+            }
+        }
+    }
+}
+
 /// Whether the very archive is there already.
-async fn is_complete(source: &Inventory, store: &Arc<dyn Store>, name: &str) -> Result<bool> {
-    match store.read(&format!("{name}/{MANIFEST}")).await {
+async fn is_complete(source: &Inventory, target: Target<'_>) -> Result<bool> {
+    match target.store.read(&target.path(MANIFEST)).await {
         Ok(found) if found == source.manifest_bytes() => Ok(true),
         Ok(_) => Err(Error::Exists {
-            what: format!("another archive {}/{name}", store.uri()),
+            what: format!("another archive {}", target.uri()),
             way_out: "choose another --name".to_owned(),
         }),
         Err(Error::Missing { .. }) => Ok(false),
@@ -150,23 +217,33 @@ async fn is_complete(source: &Inventory, store: &Arc<dyn Store>, name: &str) -> 
 async fn place(
     source: &Inventory,
     object: &Object,
-    claim: &Claim,
-    resumed: bool,
+    target: Target<'_>,
+    before: Before,
     task: &dyn Task,
     ctx: &Context,
 ) -> Result<Way> {
     let doing = format!("copying {}", source.uri());
     let placing = async {
-        if resumed && is_there(claim, object).await? {
+        let there = match before {
+            Before::Nothing => false,
+            Before::Remains => is_there(target, object).await?,
+            Before::Archive => is_whole(source, target, object).await?,
+        };
+        if there {
             return Ok(Way::Found);
         }
+        let mut rounds = 1;
         loop {
-            match send(source, object, claim, task).await {
+            match send(source, object, target, task).await {
                 // Another copy of the same archive was faster, or an earlier one came to its end just now.
-                Err(Error::Exists { .. }) if is_there(claim, object).await? => {
+                Err(Error::Exists { .. }) if is_there(target, object).await? => {
                     return Ok(Way::Found);
                 }
-                Err(Error::Exists { .. }) => ctx.check(&doing)?,
+                // It was removed, or what was there is gone by now.
+                Err(Error::Exists { .. }) if rounds < ROUNDS => {
+                    tokio::time::sleep(PAUSE * rounds).await;
+                    rounds += 1;
+                }
                 sent => return sent,
             }
         }
@@ -184,8 +261,8 @@ async fn place(
 
 /// Whether an object is in its place, with the bytes that it must have. One with others is removed: it is a part of
 /// nothing yet.
-async fn is_there(claim: &Claim, object: &Object) -> Result<bool> {
-    let (store, path) = (claim.store(), claim.path(&object.path));
+async fn is_there(target: Target<'_>, object: &Object) -> Result<bool> {
+    let (store, path) = (target.store, target.path(&object.path));
     let size = match store.size(&path).await {
         Err(Error::Missing { .. }) => return Ok(false),
         size => size?,
@@ -207,33 +284,58 @@ async fn is_there(claim: &Claim, object: &Object) -> Result<bool> {
     Ok(false)
 }
 
+/// Whether an object of an archive is in its place, by its size. One of another size is removed, if that can be: the
+/// manifest says that it is damaged.
+async fn is_whole(source: &Inventory, target: Target<'_>, object: &Object) -> Result<bool> {
+    let path = target.path(&object.path);
+    let size = match target.store.size(&path).await {
+        Err(Error::Missing { .. }) => return Ok(false),
+        size => size?,
+    };
+    if size == object.bytes {
+        return Ok(true);
+    }
+    check_source(source, object).await?;
+    let why = format!("has {size} bytes, the manifest says {}", object.bytes);
+    clear(target, &object.path, &why).await?;
+    Ok(false)
+}
+
+/// Makes room for an object that is damaged.
+async fn clear(target: Target<'_>, path: &str, why: &str) -> Result<()> {
+    let removed = target.store.remove(&target.path(path)).await;
+    removed.map_err(|error| Error::Damaged {
+        uri: format!("{}/{path}", target.uri()),
+        reason: format!(
+            "it {why}, and cannot be replaced ({error}); copy the archive under another --name"
+        ),
+    })
+}
+
 /// Copies one object that is not there. Where the service does it itself, what it made is known by what it tells; else by
 /// every byte, before it can be seen.
-async fn send(source: &Inventory, object: &Object, claim: &Claim, task: &dyn Task) -> Result<Way> {
+async fn send(
+    source: &Inventory,
+    object: &Object,
+    target: Target<'_>,
+    task: &dyn Task,
+) -> Result<Way> {
     let (from, name) = source.place();
-    let (path, target) = (format!("{name}/{}", object.path), claim.path(&object.path));
-    let damaged = |reason: String| Error::Damaged {
-        uri: format!("{}/{}", source.uri(), object.path),
-        reason,
-    };
-    let size = from.size(&path).await?;
-    if size != object.bytes {
-        let reason = format!("it has {size} bytes, the manifest says {}", object.bytes);
-        return Err(damaged(reason));
-    }
-    let copying = claim
-        .store()
-        .copy_within(&**from, &path, &target, object.role);
+    let (path, to) = (format!("{name}/{}", object.path), target.path(&object.path));
+    let damaged = |reason| damaged(source, object, reason);
+    check_source(source, object).await?;
+    let size = object.bytes;
+    let copying = target.store.copy_within(&**from, &path, &to, object.role);
     if let Some(told) = copying.await? {
-        return match check(object, claim.store().size(&target).await?, told) {
+        return match check(object, target.store.size(&to).await?, told) {
             Ok(check) => Ok(Way::Within(check)),
             Err(reason) => {
-                claim.store().remove(&target).await?;
+                target.store.remove(&to).await?;
                 Err(damaged(reason))
             }
         };
     }
-    let mut writer = claim.store().create(&target, object.role).await?;
+    let mut writer = target.store.create(&to, object.role).await?;
     let mut sha = Sha::new(&SHA256);
     let mut start = 0;
     while start < size {
@@ -254,6 +356,24 @@ async fn send(source: &Inventory, object: &Object, claim: &Claim, task: &dyn Tas
     }
     writer.finish().await?;
     Ok(Way::Sent)
+}
+
+/// Makes sure that an object of the source has the size that it must have.
+async fn check_source(source: &Inventory, object: &Object) -> Result<()> {
+    let (from, name) = source.place();
+    let size = from.size(&format!("{name}/{}", object.path)).await?;
+    if size == object.bytes {
+        return Ok(());
+    }
+    let reason = format!("it has {size} bytes, the manifest says {}", object.bytes);
+    Err(damaged(source, object, reason))
+}
+
+fn damaged(source: &Inventory, object: &Object, reason: String) -> Error {
+    Error::Damaged {
+        uri: format!("{}/{}", source.uri(), object.path),
+        reason,
+    }
 }
 
 /// Holds a copy against all that is known of it; what does not fit is the reason why it is none.
@@ -280,7 +400,7 @@ fn check(object: &Object, made: u64, told: Told) -> Result<Check, String> {
     }
 }
 
-async fn hashed(mut sha: Sha, bytes: bytes::Bytes) -> Sha {
+async fn hashed(mut sha: Sha, bytes: Bytes) -> Sha {
     compute::run(move || {
         sha.update(&bytes);
         sha
@@ -288,20 +408,14 @@ async fn hashed(mut sha: Sha, bytes: bytes::Bytes) -> Sha {
     .await
 }
 
-/// Makes the copy an archive. The summary of an archive that has none is not made up: a copy has the same objects.
+/// Makes the copy an archive.
 async fn seal(source: &Inventory, claim: &Claim) -> Result<()> {
     claim.check_ours().await?;
-    let (from, name) = source.place();
-    let summary = match from.read(&format!("{name}/{SUMMARY}")).await {
-        Ok(bytes) => Some((SUMMARY, bytes)),
-        Err(Error::Missing { .. }) => None,
-        Err(error) => return Err(error),
-    };
+    let last = last(source).await?;
     let objects = source.objects();
     claim
         .lock(objects.iter().map(|object| object.path.as_str()))
         .await?;
-    let last: Vec<_> = source.seal().into_iter().chain(summary).collect();
     for (path, bytes) in &last {
         let target = claim.path(path);
         match store::put(&**claim.store(), &target, bytes.clone(), Role::Part).await {
@@ -313,6 +427,61 @@ async fn seal(source: &Inventory, claim: &Claim) -> Result<()> {
     }
     claim.lock(last.iter().map(|(path, _)| *path)).await?;
     claim.release().await;
+    Ok(())
+}
+
+/// What is written last, in its order. The summary of an archive that has none is not made up: a copy has the same
+/// objects.
+async fn last(source: &Inventory) -> Result<Vec<(&'static str, Bytes)>> {
+    let (from, name) = source.place();
+    let summary = match from.read(&format!("{name}/{SUMMARY}")).await {
+        Ok(bytes) => Some((SUMMARY, bytes)),
+        Err(Error::Missing { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(source.seal().into_iter().chain(summary).collect())
+}
+
+/// Writes what is missing or damaged of what makes an archive that is there already; returns how many objects that were.
+async fn complete_seal(source: &Inventory, target: Target<'_>) -> Result<u64> {
+    let mut written = 0;
+    for (path, bytes) in last(source).await? {
+        let place = target.path(path);
+        match target.store.read(&place).await {
+            Ok(found) if found == bytes => continue,
+            Ok(_) => clear(target, path, "is another than the source's").await?,
+            Err(Error::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        match store::put(&**target.store, &place, bytes.clone(), Role::Part).await {
+            // Of another copy of the same archive.
+            Err(Error::Exists { .. }) if target.store.read(&place).await? == bytes => {}
+            put => put?,
+        }
+        written += 1;
+    }
+    Ok(written)
+}
+
+/// Locks all objects of an archive that is there already, where the store was asked to.
+async fn lock(source: &Inventory, target: Target<'_>, jobs: usize, ctx: &Context) -> Result<()> {
+    if !target.store.locks() {
+        return Ok(());
+    }
+    let last = last(source)
+        .await?
+        .into_iter()
+        .map(|(path, _)| path.to_owned());
+    let objects = source.objects().into_iter().map(|object| object.path);
+    let doing = format!("locking {}", target.uri());
+    each(objects.chain(last), jobs, ctx, |path, ctx| {
+        let doing = &doing;
+        async move {
+            let path = target.path(&path);
+            ctx.until_stopped(doing, target.store.lock(&path)).await
+        }
+    })
+    .await?;
     Ok(())
 }
 

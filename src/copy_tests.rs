@@ -136,6 +136,93 @@ async fn what_an_interrupted_copy_left_is_checked_before_it_is_kept() {
 }
 
 #[tokio::test]
+async fn what_a_copy_lacks_is_sent_again() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    let written = export(&from, "prod").await;
+    copied(&from, &to).await.unwrap();
+    let mut paths = written
+        .files()
+        .map(|file| to_folder.path().join("prod").join(&file.path));
+    let (missing, short) = (paths.next().unwrap(), paths.next().unwrap());
+    std::fs::remove_file(&missing).unwrap();
+    let bytes = std::fs::read(&short).unwrap();
+    std::fs::write(&short, &bytes[1..]).unwrap();
+    std::fs::remove_file(to_folder.path().join("prod/manifest.sha256")).unwrap();
+    std::fs::write(to_folder.path().join("prod/summary.json"), "{}").unwrap();
+    let done = copied(&from, &to).await.unwrap();
+    assert_eq!((done.complete, done.repaired), (true, 4));
+    assert_eq!((done.sent, done.found), (2, 2));
+    assert_eq!(files(from_folder.path()), files(to_folder.path()));
+    let again = copied(&from, &to).await.unwrap();
+    assert_eq!((again.repaired, again.found), (0, 4));
+}
+
+#[tokio::test]
+async fn what_is_damaged_and_cannot_be_replaced_is_named_with_the_way_out() {
+    let ((_from_folder, from), (to_folder, to)) = (folder(), folder());
+    let written = export(&from, "prod").await;
+    copied(&from, &to).await.unwrap();
+    let path = &written.files().next().unwrap().path;
+    let short = to_folder.path().join("prod").join(path);
+    std::fs::write(&short, "short").unwrap();
+    let locked = hooked(&to, |what, path| match what {
+        "remove" => Err(broken(path)),
+        _ => Ok(()),
+    });
+    let failed = copied(&from, &locked).await.unwrap_err();
+    assert!(matches!(failed, Error::Damaged { .. }), "{failed:?}");
+    let words = failed.to_string();
+    for word in [path, "it has 5 bytes", "the cable is out", "another --name"] {
+        assert!(words.contains(word), "{words}");
+    }
+    assert_eq!(std::fs::read(&short).unwrap(), b"short");
+}
+
+#[tokio::test]
+async fn a_damaged_source_does_not_replace_anything() {
+    let ((from_folder, from), (to_folder, to)) = (folder(), folder());
+    let written = export(&from, "prod").await;
+    copied(&from, &to).await.unwrap();
+    let path = format!("prod/{}", written.files().next().unwrap().path);
+    std::fs::write(from_folder.path().join(&path), "shorter").unwrap();
+    std::fs::write(to_folder.path().join(&path), "short").unwrap();
+    let failed = copied(&from, &to).await.unwrap_err();
+    assert!(failed.to_string().contains("it has 7 bytes"), "{failed}");
+    assert_eq!(
+        std::fs::read(to_folder.path().join(&path)).unwrap(),
+        b"short"
+    );
+}
+
+/// As a service may answer where what is there is hidden.
+#[tokio::test]
+async fn a_name_that_is_taken_by_nothing_is_not_tried_for_ever() {
+    let ((_from_folder, from), (_to_folder, to)) = (folder(), folder());
+    export(&from, "prod").await;
+    let tries = Arc::new(Mutex::new(0));
+    let counted = tries.clone();
+    let hidden = hooked(&to, move |what, path| {
+        if what == "finish" && path.ends_with(".parquet") {
+            *counted.lock().unwrap() += 1;
+            return Err(Error::Exists {
+                what: path.to_owned(),
+                way_out: String::new(),
+            });
+        }
+        Ok(())
+    });
+    let source = inventory(&from).await;
+    let failed = copy(&source, &hidden, "prod", 1, &Context::silent())
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(&failed, Error::Exists { what, .. } if what.ends_with(".parquet")),
+        "{failed:?}"
+    );
+    assert_eq!(*tries.lock().unwrap(), 3);
+}
+
+#[tokio::test]
 async fn a_damaged_object_is_not_copied() {
     let ((from_folder, from), (to_folder, to)) = (folder(), folder());
     let written = export(&from, "prod").await;

@@ -19,7 +19,9 @@ manifest before it can be seen in the target. Where both stores are of one servi
 against the SHA-256 that it tells; where it tells none, against their source's checksum, or their size alone, and the outcome says \
 how many. `milvault verify` reads every byte. An encrypted archive is copied without its key.
 
-A copy that was interrupted is no archive yet. The same command goes on with it: what is there and good is not sent again.";
+A copy that was interrupted is no archive yet. The same command goes on with it: what is there and good is not sent again. Of an \
+archive that is there already, objects that are missing or of another size are sent again, and --object-lock and --legal-hold lock \
+all of it.";
 
 #[derive(Args, Debug)]
 #[command(after_help = AFTER_HELP)]
@@ -81,7 +83,19 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
 fn text(outcome: &Outcome, start: Instant) -> String {
     let copied = &outcome.copied;
     if copied.complete {
-        return format!("{} is there already, and the same", outcome.archive);
+        let repaired = match copied.repaired {
+            0 => ", and the same: its manifest, and the sizes of all its objects".to_owned(),
+            number => format!(
+                "; missing or damaged, and sent again: {}",
+                units::count(number, "object")
+            ),
+        };
+        let locked = if copied.locked {
+            "; all of it is locked now"
+        } else {
+            ""
+        };
+        return format!("{} is there already{repaired}{locked}", outcome.archive);
     }
     let mut notes = Vec::new();
     if copied.within > 0 {

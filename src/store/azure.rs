@@ -223,6 +223,10 @@ impl Store for AzureStore {
         self.lock_object(&name, &uri).await
     }
 
+    fn locks(&self) -> bool {
+        self.keep.locks()
+    }
+
     async fn protection(&self, path: &str) -> Result<Protection> {
         let (name, uri) = self.locate(path)?;
         Ok(self.properties(&name, &uri).await?.protection)

@@ -152,6 +152,10 @@ impl Store for GcsStore {
         self.lock_object(&name, &uri).await
     }
 
+    fn locks(&self) -> bool {
+        self.keep.locks()
+    }
+
     async fn protection(&self, path: &str) -> Result<Protection> {
         let (name, uri) = self.address.locate(path)?;
         Ok(self.resource(&name, &uri).await?.protection())

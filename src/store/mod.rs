@@ -87,6 +87,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         Ok(())
     }
 
+    /// Whether [`Store::lock`] was asked to do anything.
+    fn locks(&self) -> bool {
+        false
+    }
+
     /// What keeps an object from being changed or removed.
     async fn protection(&self, _path: &str) -> Result<Protection> {
         Ok(Protection::default())

@@ -128,6 +128,11 @@ impl StoreOptions {
 }
 
 impl KeepOptions {
+    /// Whether objects are to be locked or held.
+    pub(super) fn locks(&self) -> bool {
+        self.lock.is_some() || self.legal_hold
+    }
+
     /// The tags as a header of S3 and Azure takes them; `None` where there are none.
     pub(super) fn tags_in_a_query(&self) -> Option<String> {
         let encode = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

@@ -202,6 +202,10 @@ impl Store for S3Store {
         self.lock_object(&key, &uri).await
     }
 
+    fn locks(&self) -> bool {
+        self.keep.locks()
+    }
+
     async fn protection(&self, path: &str) -> Result<Protection> {
         let (key, uri) = self.address.locate(path)?;
         self.protection_of(&key, &uri).await

@@ -167,6 +167,12 @@ fn a_copy_is_verified_and_repeated_without_harm() {
         (&document["complete"], &document["sent"]),
         (&true.into(), &0.into())
     );
+    let copied = milvault.path().join("vault/milvus-2.3.5");
+    std::fs::remove_file(copied.join("manifest.sha256")).unwrap();
+    let repaired = milvault.run(&["copy", source, "vault"]);
+    let words = "is there already; missing or damaged, and sent again: 1 object";
+    assert!(stdout(&repaired).contains(words), "{repaired:?}");
+    assert!(copied.join("manifest.sha256").is_file());
     let other = milvault.run(&["copy", source, "vault", "--name", "twin"]);
     assert_eq!(other.status.code(), Some(0), "{other:?}");
 

@@ -349,3 +349,50 @@ async fn tags_may_hold_what_headers_escape() {
         .collect();
     assert_eq!(held, [odd]);
 }
+
+#[tokio::test]
+async fn an_archive_that_is_there_already_is_locked_by_the_next_copy() {
+    use milvault::archive::Inventory;
+    use milvault::copy::copy;
+    use milvault::progress::Context;
+    let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/archive-v1");
+    let from = milvault::store::open(fixtures, &StoreOptions::default())
+        .await
+        .unwrap();
+    let source = Inventory::open(from, "milvus-lite-3.2.2").await.unwrap();
+    let bucket = buckets::bucket(true).await;
+    let uri = format!("s3://{bucket}/x");
+    let context = Context::silent();
+    let plain = buckets::open(&uri, &buckets::options()).await;
+    let first = copy(&source, &plain, "a", 4, &context).await.unwrap();
+    assert!(!first.complete && !first.locked, "{first:?}");
+
+    let mut options = locking(LockMode::Governance);
+    options.keep.legal_hold = true;
+    let locking = buckets::open(&uri, &options).await;
+    for again in 0..2 {
+        // One that is missing is sent, and locked with the others.
+        let path = &source.objects()[0].path;
+        if again == 0 {
+            plain.remove(&format!("a/{path}")).await.unwrap();
+        }
+        let done = copy(&source, &locking, "a", 4, &context).await.unwrap();
+        assert!(done.complete && done.locked, "{done:?}");
+        assert_eq!(done.repaired, 1 - again);
+        let objects = source.objects().into_iter().map(|object| object.path);
+        let last = ["manifest.json", "manifest.sha256", "summary.json"].map(str::to_owned);
+        let mut seen = 0;
+        for path in objects.chain(last) {
+            match plain.protection(&format!("a/{path}")).await {
+                Err(Error::Missing { .. }) if path == "summary.json" => continue,
+                found => {
+                    let found = found.unwrap();
+                    assert_eq!(found.lock, options.keep.lock, "{path}");
+                    assert!(found.legal_hold, "{path}");
+                }
+            }
+            seen += 1;
+        }
+        assert!(seen > 2, "{seen}");
+    }
+}

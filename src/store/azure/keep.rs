@@ -76,7 +76,7 @@ impl AzureStore {
 
     /// Whether the container can do what is asked of it: found out before anything is written.
     pub(super) async fn check_fit(&self) -> Result<()> {
-        if self.keep.lock.is_none() && !self.keep.legal_hold {
+        if !self.keep.locks() {
             return Ok(());
         }
         let uri = format!("az://{}", self.address.bucket);

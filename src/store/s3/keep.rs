@@ -72,7 +72,7 @@ impl S3Store {
 
     /// Whether the bucket can do what is asked of it: found out before anything is written.
     pub(super) async fn check_fit(&self) -> Result<()> {
-        if self.keep.lock.is_none() && !self.keep.legal_hold {
+        if !self.keep.locks() {
             return Ok(());
         }
         let request = self.client.get_object_lock_configuration();
