@@ -111,7 +111,7 @@ pub async fn copy(
     ctx: &Context,
 ) -> Result<Copied> {
     let (from, own_name) = source.place();
-    if from.uri() == store.uri() && own_name == name {
+    if own_name == name && from.place()? == store.place()? {
         return Err(Error::Usage(format!(
             "{} would be copied onto itself; name another store, or another --name",
             source.uri()

@@ -59,7 +59,9 @@ async fn a_copy_has_the_same_objects_byte_for_byte() {
 
 #[tokio::test]
 async fn a_copy_under_another_name_is_good() {
-    let (_folder, store) = folder();
+    let (folder, store) = folder();
+    let folder_path = folder.path();
+    let name = Path::new(folder_path.file_name().unwrap());
     export(&store, "prod").await;
     let source = inventory(&store).await;
     copy(&source, &store, "twin", 2, &Context::silent())
@@ -68,8 +70,12 @@ async fn a_copy_under_another_name_is_good() {
     let twin = Archive::open(store.clone(), "twin").await.unwrap();
     let report = verify(&twin, &Context::silent(), 2).await.unwrap();
     assert!(report.is_good() && report.warnings.is_empty(), "{report:?}");
-    let itself = copy(&source, &store, "prod", 2, &Context::silent()).await;
-    assert!(matches!(itself, Err(Error::Usage(_))), "{itself:?}");
+    let called_otherwise = format!("{}/../{}", folder_path.display(), name.display());
+    let otherwise: Arc<dyn Store> = Arc::new(LocalStore::new(called_otherwise));
+    for store in [&store, &otherwise] {
+        let itself = copy(&source, store, "prod", 2, &Context::silent()).await;
+        assert!(matches!(itself, Err(Error::Usage(_))), "{itself:?}");
+    }
 }
 
 /// Wherever it breaks off, no archive is seen, and the next copy sends what is missing and nothing else.

@@ -203,8 +203,10 @@ async fn stores(arguments: &Arguments, session: &Session) -> Result<Vec<Arc<dyn 
     let mut stores: Vec<Arc<dyn Store>> = Vec::with_capacity(texts.len());
     for text in texts {
         let store = place::store(text, &arguments.stores, &arguments.keep, session).await?;
-        if stores.iter().any(|other| other.uri() == store.uri()) {
-            return Err(Error::Usage(format!("--to names {} twice", store.uri())));
+        for other in &stores {
+            if other.place()? == store.place()? {
+                return Err(Error::Usage(format!("--to names {} twice", store.uri())));
+            }
         }
         stores.push(store);
     }

@@ -1,17 +1,16 @@
 //! Where the target reads what it imports, under our names and under its own.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::error::Result;
+use crate::store::{Place, Store};
 
 /// A place in the storage that the target itself uses.
 #[derive(Clone, Debug)]
 pub struct ImportStore {
     store: Arc<dyn Store>,
-    /// The address that `seen` stands for, without a slash at its end.
-    base: String,
+    /// What `seen` stands for.
+    base: Place,
     /// How Milvus names `base`; empty where that is a whole bucket.
     seen: String,
 }
@@ -20,16 +19,13 @@ impl ImportStore {
     /// The place that `store` is. Milvus names what is in a bucket by its path there, and files by their absolute
     /// path; `seen` is how it names the place where that is another, as with a volume that is mounted elsewhere.
     pub fn new(store: Arc<dyn Store>, seen: Option<&str>) -> Result<ImportStore> {
-        let uri = store.uri();
-        let place = match bucket(&uri) {
-            Some(_) => uri.clone(),
-            None => absolute(&uri)?,
-        };
-        let (base, seen) = match (seen, bucket(&uri)) {
-            (Some(seen), _) => (place, seen.trim_end_matches('/').to_owned()),
+        let Place { service, address } = store.place()?;
+        let (address, seen) = match (seen, bucket(&address)) {
+            (Some(seen), _) => (address, seen.trim_end_matches('/').to_owned()),
             (None, Some(bucket)) => (bucket.to_owned(), String::new()),
-            (None, None) => (place.clone(), place),
+            (None, None) => (address.clone(), address),
         };
+        let base = Place { service, address };
         Ok(ImportStore { store, base, seen })
     }
 
@@ -45,13 +41,12 @@ impl ImportStore {
 
     /// How Milvus names an object of a store, if that is one that it can read.
     pub(super) fn name_of(&self, store: &dyn Store, path: &str) -> Option<String> {
-        let uri = store.uri();
-        let place = match bucket(&uri) {
-            Some(_) => uri,
-            None => absolute(&uri).ok()?,
-        };
-        let object = format!("{}/{path}", place.trim_end_matches('/'));
-        let below = object.strip_prefix(&self.base)?.strip_prefix('/')?;
+        let place = store.place().ok()?;
+        if place.service != self.base.service {
+            return None;
+        }
+        let object = format!("{}/{path}", place.address);
+        let below = object.strip_prefix(&self.base.address)?.strip_prefix('/')?;
         Some(match self.seen.as_str() {
             "" => below.to_owned(),
             seen => format!("{seen}/{below}"),
@@ -64,34 +59,6 @@ fn bucket(uri: &str) -> Option<&str> {
     let (scheme, rest) = uri.split_once("://")?;
     let name = rest.split('/').next().unwrap_or(rest);
     uri.get(..scheme.len() + "://".len() + name.len())
-}
-
-/// The absolute path of a folder that need not be there yet, without links on the way as far as it is.
-fn absolute(folder: &str) -> Result<String> {
-    let failed = |source| Error::Store {
-        doing: "find",
-        uri: folder.to_owned(),
-        source,
-    };
-    let path = std::path::absolute(folder).map_err(failed)?;
-    let (mut there, mut rest) = (path.as_path(), PathBuf::new());
-    let real = loop {
-        match there.canonicalize() {
-            Ok(real) => break real.join(&rest),
-            Err(error) => match (there.parent(), there.file_name()) {
-                (Some(parent), Some(name)) => {
-                    rest = match rest.as_os_str().is_empty() {
-                        true => PathBuf::from(name),
-                        false => Path::new(name).join(&rest),
-                    };
-                    there = parent;
-                }
-                _ => return Err(failed(error)),
-            },
-        }
-    };
-    let real = real.to_string_lossy();
-    Ok(real.trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -137,6 +104,32 @@ mod tests {
             name.unwrap(),
             real.join("data/archives/a.parquet").display().to_string()
         );
+    }
+
+    #[tokio::test]
+    async fn a_bucket_of_the_same_name_at_another_site_is_not_the_targets() {
+        use crate::store::{StoreOptions, open};
+        let site = |service: &str| {
+            let mut options = StoreOptions::default();
+            options.s3.endpoint = Some(format!("http://{service}:9000"));
+            options.azure.endpoint = Some(format!("https://{service}.blob.core.windows.net"));
+            options.azure.account = Some(service.to_owned());
+            options
+        };
+        for bucket in ["s3://backups", "az://backups"] {
+            let own = open(&format!("{bucket}/import"), &site("here"))
+                .await
+                .unwrap();
+            let import = ImportStore::new(own, None).unwrap();
+            let archives = format!("{bucket}/milvus");
+            let there = open(&archives, &site("there")).await.unwrap();
+            assert_eq!(import.name_of(&*there, "a/x.parquet"), None);
+            let here = open(&archives, &site("here")).await.unwrap();
+            assert_eq!(
+                import.name_of(&*here, "a/x.parquet").unwrap(),
+                "milvus/a/x.parquet"
+            );
+        }
     }
 
     #[test]

@@ -28,8 +28,8 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::parts::Budget;
 use super::{
-    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, Told, mark,
-    range,
+    CustomerKey, KeepOptions, ObjectWriter, Place, Protection, Role, Store, StoreOptions, Told,
+    mark, range,
 };
 use crate::{Error, Result};
 use account::Account;
@@ -153,6 +153,13 @@ fn none() -> Option<Etag> {
 impl Store for AzureStore {
     fn uri(&self) -> String {
         self.address.uri()
+    }
+
+    fn place(&self) -> Result<Place> {
+        Ok(Place {
+            service: self.endpoint.to_string(),
+            address: self.uri(),
+        })
     }
 
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {

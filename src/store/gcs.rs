@@ -23,7 +23,9 @@ use tokio::sync::OnceCell;
 
 use super::address::Address;
 use super::parts::Budget;
-use super::{KeepOptions, ObjectWriter, Protection, Role, Store, StoreOptions, Told, mark, range};
+use super::{
+    KeepOptions, ObjectWriter, Place, Protection, Role, Store, StoreOptions, Told, mark, range,
+};
 use crate::Result;
 use connect::Service;
 use keep::SentKey;
@@ -82,6 +84,13 @@ impl GcsStore {
 impl Store for GcsStore {
     fn uri(&self) -> String {
         self.address.uri()
+    }
+
+    fn place(&self) -> Result<Place> {
+        Ok(Place {
+            service: self.service.endpoint.clone(),
+            address: self.uri(),
+        })
     }
 
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {

@@ -356,6 +356,34 @@ fn parent(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
+/// The absolute path of a folder that need not be there yet, without links on the way as far as it is.
+pub(super) fn absolute(folder: &str) -> Result<String> {
+    let failed = |source| Error::Store {
+        doing: "find",
+        uri: folder.to_owned(),
+        source,
+    };
+    let path = std::path::absolute(folder).map_err(failed)?;
+    let (mut there, mut rest) = (path.as_path(), PathBuf::new());
+    let real = loop {
+        match there.canonicalize() {
+            Ok(real) => break real.join(&rest),
+            Err(error) => match (there.parent(), there.file_name()) {
+                (Some(parent), Some(name)) => {
+                    rest = match rest.as_os_str().is_empty() {
+                        true => PathBuf::from(name),
+                        false => Path::new(name).join(&rest),
+                    };
+                    there = parent;
+                }
+                _ => return Err(failed(error)),
+            },
+        }
+    };
+    let real = real.to_string_lossy();
+    Ok(real.trim_end_matches('/').to_owned())
+}
+
 /// Whether there is no such object; folders are none.
 fn absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory)

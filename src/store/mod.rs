@@ -46,6 +46,19 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The store's own address, without a trailing slash, as a user would type it.
     fn uri(&self) -> String;
 
+    /// Where the store is, by which it is told from others of the same address.
+    fn place(&self) -> Result<Place> {
+        let uri = self.uri();
+        let address = match uri.contains("://") {
+            true => uri,
+            false => local::absolute(&uri)?,
+        };
+        Ok(Place {
+            service: String::new(),
+            address,
+        })
+    }
+
     /// Begins an object.
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>>;
 
@@ -99,6 +112,16 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The store itself, so that one can tell another of its kind in [`Store::copy_within`].
     fn as_any(&self) -> &dyn Any;
+}
+
+/// Where a store is, whatever it was called. Two of the same place are one; two of one place may look different, where a
+/// service is reached by several names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The service, and the account where addresses are an account's; empty for folders.
+    pub service: String,
+    /// The address there, or a folder's absolute path without links, without a slash at its end.
+    pub address: String,
 }
 
 /// What a service that has copied an object tells of the copy's bytes.

@@ -22,8 +22,8 @@ use tokio::sync::OnceCell;
 use super::address::Address;
 use super::parts::Budget;
 use super::{
-    CustomerKey, KeepOptions, ObjectWriter, Protection, Role, S3Options, Store, StoreOptions, Told,
-    mark, range,
+    CustomerKey, KeepOptions, ObjectWriter, Place, Protection, Role, S3Options, Store,
+    StoreOptions, Told, mark, range,
 };
 use crate::Result;
 use writer::S3Writer;
@@ -48,6 +48,8 @@ use with_customer_key;
 #[derive(Clone)]
 pub struct S3Store {
     client: Client,
+    /// The service's address; bucket names are each service's own.
+    service: Arc<str>,
     address: Arc<Address>,
     options: Arc<S3Options>,
     keep: Arc<KeepOptions>,
@@ -105,8 +107,10 @@ impl S3Store {
     pub async fn open(uri: &str, options: &StoreOptions) -> Result<S3Store> {
         let address = Address::parse("s3", "bucket", uri)?;
         keep::check(options)?;
+        let (client, service) = connect::connect(&options.s3).await?;
         Ok(S3Store {
-            client: connect::connect(&options.s3).await?,
+            client,
+            service: service.into(),
             address: Arc::new(address),
             options: Arc::new(options.s3.clone()),
             keep: Arc::new(options.keep.clone()),
@@ -133,6 +137,13 @@ impl S3Store {
 impl Store for S3Store {
     fn uri(&self) -> String {
         self.address.uri()
+    }
+
+    fn place(&self) -> Result<Place> {
+        Ok(Place {
+            service: self.service.to_string(),
+            address: self.uri(),
+        })
     }
 
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {

@@ -87,6 +87,59 @@ async fn each_end_of_a_copy_is_reached_in_its_own_way() {
     assert!(done(&home, &["ls", "owner:deeper"]).contains("\na "));
 }
 
+/// Two sites whose buckets have one name; here they are one service under two addresses.
+#[tokio::test]
+async fn buckets_of_one_name_at_two_sites_are_two() {
+    let home = Milvault::new();
+    let bucket = buckets::bucket(false).await;
+    let (_, port) = servers::seaweedfs().address.split_once(':').unwrap();
+    let site = |name: &str, host: &str| {
+        format!(
+            "[stores.{name}]\naddress = 's3://{bucket}/vault'\ns3_endpoint = 'http://{host}:{port}'\n\
+             s3_path_style = true\ns3_profile = 'owner'\n"
+        )
+    };
+    let stores = [
+        site("site_a", "127.0.0.1"),
+        site("site_b", "localhost"),
+        site("again", "127.0.0.1"),
+    ];
+    let (key, secret) = ADMIN;
+    let credentials =
+        format!("[owner]\naws_access_key_id = {key}\naws_secret_access_key = {secret}\n");
+    fs::write(home.path().join("milvault.toml"), stores.concat()).unwrap();
+    fs::write(home.path().join("credentials"), credentials).unwrap();
+    done(&home, &["copy", FIXTURE, "site_a:", "--name", "a"]);
+    let there = done(&home, &["copy", "site_a:a", "site_b:"]);
+    assert!(there.contains("is there already, and the same"), "{there}");
+    let itself = run(&home, &["copy", "site_a:a", "again:"]);
+    assert!(failure(&itself, 2).contains("onto itself"), "{itself:?}");
+    // No cluster is there, and none is asked.
+    let export = |stores: [&str; 2]| {
+        let [a, b] = stores;
+        run(
+            &home,
+            &[
+                "export",
+                "--from",
+                "http://127.0.0.1:1",
+                "--to",
+                a,
+                "--to",
+                b,
+            ],
+        )
+    };
+    let twice = export(["site_a:", "again:"]);
+    assert!(failure(&twice, 2).contains("twice"), "{twice:?}");
+    let two = export(["site_a:", "site_b:"]);
+    let words = failure(&two, 1);
+    assert!(words.contains("cannot reach"), "{words}");
+    let folders = export(["vault", "./vault"]);
+    let words = failure(&folders, 2);
+    assert!(words.contains("twice"), "{words}");
+}
+
 #[tokio::test]
 async fn a_name_that_no_store_has_is_no_bucket_either() {
     let home = home().await;

@@ -33,13 +33,14 @@ const ANSWER: Duration = Duration::from_secs(300);
 /// Where AWS's own variables name a service that is not AWS.
 const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"];
 
-/// Makes a client; nothing but the machine's own services for credentials and regions is asked yet.
-pub(super) async fn connect(options: &S3Options) -> Result<Client> {
+/// Makes a client, and tells which service it is of; nothing but the machine's own services for credentials and regions is
+/// asked yet.
+pub(super) async fn connect(options: &S3Options) -> Result<(Client, String)> {
     check_endpoint(options)?;
-    let elsewhere = options.endpoint.is_some()
-        || ENDPOINTS
-            .iter()
-            .any(|name| std::env::var(name).is_ok_and(|value| !value.is_empty()));
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let endpoint = options.endpoint.clone();
+    let endpoint = endpoint.or_else(|| ENDPOINTS.into_iter().find_map(variable));
+    let elsewhere = endpoint.is_some();
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http_client(options)?)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -77,12 +78,35 @@ pub(super) async fn connect(options: &S3Options) -> Result<Client> {
             "the bucket's region is not known: give --s3-region, or set AWS_REGION".to_owned(),
         ));
     }
+    let endpoint = endpoint.or_else(|| shared.endpoint_url().map(str::to_owned));
+    let service = service(endpoint.as_deref(), options.profile.as_deref());
     let config = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(options.path_style)
         .retry_classifier(TooMany)
         .interceptor(SaidTwice)
         .build();
-    Ok(Client::from_conf(config))
+    Ok((Client::from_conf(config), service))
+}
+
+/// What tells a service from others: its address as all would write it. Without one it is AWS, unless a profile names an
+/// endpoint of S3 alone: so profiles are told apart.
+fn service(endpoint: Option<&str>, profile: Option<&str>) -> String {
+    let Some(endpoint) = endpoint else {
+        return format!("AWS {}", profile.unwrap_or_default());
+    };
+    let Ok(uri) = endpoint.parse::<http::Uri>() else {
+        return endpoint.to_owned();
+    };
+    let scheme = uri.scheme_str().unwrap_or("https");
+    let port = uri.port_u16().unwrap_or(match scheme {
+        "http" => 80,
+        _ => 443,
+    });
+    format!(
+        "{scheme}://{}:{port}{}",
+        uri.host().unwrap_or_default().to_ascii_lowercase(),
+        uri.path().trim_end_matches('/')
+    )
 }
 
 /// The region of a service that is not AWS: as given, else as AWS's environment and files say. The machine is not asked for
@@ -219,6 +243,17 @@ impl Intercept for SaidTwice {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn services_are_told_apart_by_their_addresses() {
+        let one = service(Some("http://Minio-A:80/"), None);
+        assert_eq!(one, service(Some("http://minio-a"), Some("x")));
+        for other in ["https://minio-a", "http://minio-a:9000", "http://minio-b"] {
+            assert_ne!(one, service(Some(other), None));
+        }
+        assert_eq!(service(None, None), service(None, None));
+        assert_ne!(service(None, None), service(None, Some("x")));
+    }
 
     #[tokio::test]
     async fn an_endpoint_that_is_none_is_refused_without_being_repeated() {
