@@ -122,16 +122,19 @@ impl Cluster {
 
     /// How far a job is.
     pub async fn import_state(&self, name: &CollectionName, job: ImportJob) -> Result<ImportState> {
-        let answer = self
-            .call_on(
-                name,
-                "GetImportState",
-                Repeat::Safe,
-                GetImportStateRequest { task: job.0 },
-                |mut client, request| async move { client.get_import_state(request).await },
-            )
-            .await?;
-        Ok(state(&answer))
+        let (cluster, name) = (self.clone(), name.clone());
+        let answer = to_its_end(async move {
+            cluster
+                .call_on(
+                    &name,
+                    "GetImportState",
+                    Repeat::Safe,
+                    GetImportStateRequest { task: job.0 },
+                    |mut client, request| async move { client.get_import_state(request).await },
+                )
+                .await
+        });
+        Ok(state(&answer.await?))
     }
 
     /// Whether an import was refused only because the server has as many jobs as it takes.
@@ -161,16 +164,19 @@ impl Cluster {
             limit: 0,
             db_name: name.database.clone(),
         };
-        let answer = self
-            .call_on(
-                name,
-                "ListImportTasks",
-                Repeat::Safe,
-                message,
-                |mut client, request| async move { client.list_import_tasks(request).await },
-            )
-            .await?;
-        Ok(answer.tasks)
+        let (cluster, name) = (self.clone(), name.clone());
+        let answer = to_its_end(async move {
+            cluster
+                .call_on(
+                    &name,
+                    "ListImportTasks",
+                    Repeat::Safe,
+                    message,
+                    |mut client, request| async move { client.list_import_tasks(request).await },
+                )
+                .await
+        });
+        Ok(answer.await?.tasks)
     }
 
     fn no_job(&self, name: &CollectionName, path: &str) -> Error {
@@ -181,6 +187,19 @@ impl Cluster {
             reason: format!("no job was begun for {path}"),
         }
     }
+}
+
+/// Makes a call that goes on to its end though nobody waits for it any more: a Milvus 2.3.5 whose question after a job is
+/// cancelled dies (seen).
+async fn to_its_end<T: Send + 'static>(
+    call: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<T> {
+    tokio::spawn(call).await.unwrap_or_else(|lost| {
+        Err(Error::Program {
+            doing: "ask after imports".to_owned(),
+            reason: lost.to_string(),
+        })
+    })
 }
 
 fn state(answer: &GetImportStateResponse) -> ImportState {

@@ -282,7 +282,12 @@ fn an_archive_that_is_there_is_never_written_over() {
     // A folder of somebody else, or one that an export was torn out of.
     fs::rename(&manifest, archive.join("unfinished.json")).unwrap();
     fs::remove_file(archive.join("summary.json")).unwrap();
-    refused(&milvault, &again, 1, &["unfinished", "remove store/bad"]);
+    refused(
+        &milvault,
+        &again,
+        1,
+        &["unfinished", "`milvault forget store bad --unfinished=1h`"],
+    );
     assert!(archive.join("collections").is_dir());
     let listed = milvault.run(&["ls", "store"]);
     let listed = stdout(&listed);
