@@ -34,10 +34,7 @@ impl Side {
         match self {
             Side::Cluster(cluster) => {
                 let databases = cluster.databases_for(named).await?;
-                let mut all = Vec::new();
-                for database in &databases {
-                    all.extend(cluster.collections(database).await?);
-                }
+                let all = cluster.collections_in(&databases).await?;
                 Ok((all, databases))
             }
             Side::Archive(archive) => {

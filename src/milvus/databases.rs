@@ -179,6 +179,18 @@ impl Cluster {
         Ok(names)
     }
 
+    /// The names of all collections in databases that were just listed. One that somebody has dropped since has none.
+    pub async fn collections_in(&self, databases: &[String]) -> Result<Vec<CollectionName>> {
+        let mut all = Vec::new();
+        for database in databases {
+            match self.collections(database).await {
+                Err(Error::NoDatabase { .. }) if databases.len() > 1 => {}
+                listed => all.extend(listed?),
+            }
+        }
+        Ok(all)
+    }
+
     /// The number of rows as the server counts them: `count(*)`, which sees deletes, from 2.3 and on
     /// milvus-lite, and needs a loaded collection; `None` where the server cannot tell.
     ///

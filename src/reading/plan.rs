@@ -83,10 +83,7 @@ pub(crate) async fn plan(
     let databases = cluster
         .databases_for(&selection.named_databases(home))
         .await?;
-    let mut all = Vec::new();
-    for database in &databases {
-        all.extend(cluster.collections(database).await?);
-    }
+    let all = cluster.collections_in(&databases).await?;
     let names = select::collections(selection, &all, &databases, home, cluster.server())?;
     let mut plans = Vec::with_capacity(names.len());
     let mut problems = Vec::new();
