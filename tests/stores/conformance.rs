@@ -336,6 +336,8 @@ pub async fn an_object_that_was_not_finished_leaves_nothing(store: Arc<dyn Store
     small.write(Bytes::from_static(b"half")).await.unwrap();
     let mut large = store.create("a/large", Role::Part).await.unwrap();
     large.write(noise(LARGE, 1)).await.unwrap();
+    // What is sent already is to arrive.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     assert!(
         store
             .list("")

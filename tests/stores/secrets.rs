@@ -41,7 +41,7 @@ fn assert_discreet(output: &Output, secret: &str) {
     }
 }
 
-/// Commands that succeed and that fail, with all that they can be made to say.
+/// Commands that find a damaged archive and that are refused, with all that they can be made to say.
 #[tokio::test]
 async fn credentials_are_not_in_results_errors_or_logs() {
     let bucket = buckets::bucket(false).await;
@@ -69,10 +69,9 @@ async fn credentials_are_not_in_results_errors_or_logs() {
             ] {
                 let arguments = [command, more].concat();
                 let output = milvault(&home, secret, &arguments);
-                let done = right && command[0] == "ls";
                 assert_eq!(
-                    output.status.success(),
-                    done,
+                    output.status.code(),
+                    Some(if right { 3 } else { 1 }),
                     "{arguments:?}: {}",
                     stderr(&output)
                 );
@@ -135,10 +134,9 @@ async fn azures_secrets_are_not_in_results_errors_or_logs() {
                 let mut command = home.command(&arguments);
                 command.env("AZURE_STORAGE_CONNECTION_STRING", &connection);
                 let output = command.output().unwrap();
-                let done = *right && arguments[0] == "ls";
                 assert_eq!(
-                    output.status.success(),
-                    done,
+                    output.status.code(),
+                    Some(if *right { 3 } else { 1 }),
                     "{arguments:?}: {}",
                     stderr(&output)
                 );
@@ -164,7 +162,12 @@ async fn google_is_reached_by_options_and_by_the_variable_of_emulators() {
     let endpoint = format!("http://{address}");
     let by_options = ["ls", &uri, "--gcs-anonymous", "--gcs-endpoint", &endpoint];
     let output = home.run(&by_options);
-    assert!(output.status.success(), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("manifest.json is damaged"),
+        "{}",
+        stderr(&output)
+    );
     let mut command = home.command(&["verify", &format!("{uri}/a")]);
     let output = command
         .env("STORAGE_EMULATOR_HOST", address)
