@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::json;
 use crate::columns::{
     self,
     digest::{Digest, Digests},
@@ -265,7 +266,7 @@ impl Manifest {
             reason,
         };
         let Format { format } =
-            serde_json::from_slice(json).map_err(|error| damaged(unreadable(&error)))?;
+            serde_json::from_slice(json).map_err(|error| damaged(json::unreadable(&error)))?;
         if format > ENCRYPTED_FORMAT {
             return Err(Error::FutureFormat {
                 uri: uri.to_owned(),
@@ -277,19 +278,14 @@ impl Manifest {
             return Err(damaged(format!("its format is {format}, not {FORMAT}")));
         }
         let manifest: Manifest =
-            serde_json::from_slice(json).map_err(|error| damaged(unreadable(&error)))?;
+            serde_json::from_slice(json).map_err(|error| damaged(json::unreadable(&error)))?;
         manifest.check().map_err(damaged)?;
         Ok(manifest)
     }
 
     /// The manifest as it is stored.
     pub fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|error| Error::Damaged {
-            uri: self.name.clone(),
-            reason: error.to_string(),
-        })?;
-        json.push(b'\n');
-        Ok(json)
+        json::written(self)
     }
 
     /// How much the archive holds.
@@ -442,17 +438,6 @@ impl CollectionEntry {
                 self.rows, self.digests.rows
             ));
         }
-    }
-}
-
-/// Why bytes are no manifest, and the way out where they once were one.
-pub(super) fn unreadable(error: &serde_json::Error) -> String {
-    use serde_json::error::Category;
-    const WAY_OUT: &str = "take this file from another copy of the archive";
-    match error.classify() {
-        Category::Eof => format!("it ends in the middle, at line {}; {WAY_OUT}", error.line()),
-        Category::Syntax => format!("it is no JSON ({error}); {WAY_OUT}"),
-        Category::Data | Category::Io => error.to_string(),
     }
 }
 

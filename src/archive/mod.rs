@@ -5,6 +5,7 @@ mod data_file;
 mod encoder;
 mod encryption;
 mod inventory;
+mod json;
 mod layout;
 mod list;
 pub(crate) mod locks;

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::data_file::Flaw;
+use super::json;
 use super::layout::{RBAC, sha256};
 use super::manifest::RbacFile;
 use super::{Archive, ArchiveWriter, Damage};
@@ -13,11 +14,7 @@ use crate::{Error, Result};
 impl ArchiveWriter {
     /// Writes the users and roles. In a folder, nobody but its owner may read the file: it may hold password hashes.
     pub async fn rbac(&self, rbac: &Rbac) -> Result<RbacFile> {
-        let mut json = serde_json::to_vec_pretty(rbac).map_err(|error| Error::Damaged {
-            uri: RBAC.to_owned(),
-            reason: error.to_string(),
-        })?;
-        json.push(b'\n');
+        let json = json::written(rbac)?;
         let file = RbacFile {
             path: RBAC.to_owned(),
             bytes: json.len() as u64,

@@ -178,10 +178,7 @@ impl Archive {
     pub async fn bytes(&self, file: &File) -> Result<Bytes> {
         let bytes = self.objects.read(&file.path).await?;
         let hashed = bytes.clone();
-        let sha256 = compute::run(move || {
-            super::encoder::hex(ring::digest::digest(&ring::digest::SHA256, &hashed).as_ref())
-        })
-        .await;
+        let sha256 = compute::run(move || layout::sha256(&hashed)).await;
         if sha256 != file.sha256 {
             return Err(Error::Damaged {
                 uri: self.uri_of(&file.path),

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::encryption::Envelope;
+use super::json;
 use super::layout::SUMMARY;
 use super::manifest::{ENCRYPTED_FORMAT, Manifest, Source, Tool};
 use crate::store::Store;
@@ -115,12 +116,7 @@ impl Summary {
 
     /// The summary as it is stored.
     pub(super) fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|error| Error::Damaged {
-            uri: self.name.clone(),
-            reason: error.to_string(),
-        })?;
-        json.push(b'\n');
-        Ok(json)
+        json::written(self)
     }
 
     /// When the export began.

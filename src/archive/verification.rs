@@ -7,6 +7,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::{Deserialize, Serialize};
 
 use super::encoder::hex;
+use super::json;
 use super::layout::VERIFICATIONS;
 use super::manifest::Tool;
 use super::verify::Report;
@@ -69,19 +70,14 @@ impl Archive {
             problems: report.problems.len() as u64,
             kinds,
         };
-        let failed = |reason: String| Error::Program {
-            doing: "record the verification".to_owned(),
-            reason,
-        };
-        let mut json =
-            serde_json::to_vec_pretty(&verification).map_err(|error| failed(error.to_string()))?;
-        json.push(b'\n');
+        let json = json::written(&verification)?;
         // Two of one moment are two records.
         let mut id = [0; 4];
         let random = SystemRandom::new();
-        random
-            .fill(&mut id)
-            .map_err(|_| failed("the system gives no random numbers".to_owned()))?;
+        random.fill(&mut id).map_err(|_| Error::Program {
+            doing: "record the verification".to_owned(),
+            reason: "the system gives no random numbers".to_owned(),
+        })?;
         let path = format!(
             "{VERIFICATIONS}{}-{}.json",
             now.strftime("%Y%m%dT%H%M%S%.3fZ"),

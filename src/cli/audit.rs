@@ -10,7 +10,7 @@ use milvault::{Error, Result};
 
 use super::exit::Finish;
 use super::export::moment;
-use super::show::{selected, server};
+use super::show::{held, selected, server};
 use super::{Session, output, units};
 
 /// No script, nothing from elsewhere: what is printed or archived looks as it did.
@@ -50,7 +50,6 @@ pub async fn run(archive: &Archive, page: Option<&Path>, session: &Session) -> R
 fn facts(audit: &Audit) -> Vec<(&'static str, String)> {
     let source = &audit.source;
     let encrypted = if audit.encrypted { ", encrypted" } else { "" };
-    let totals = &audit.totals;
     let missing = match audit.missing {
         0 => None,
         number => Some((
@@ -69,16 +68,7 @@ fn facts(audit: &Audit) -> Vec<(&'static str, String)> {
         ),
         ("consistency", moment(&audit.consistency, "the export")),
         ("selection", selected(&audit.selection)),
-        (
-            "holds",
-            format!(
-                "{}, {}, {}, {}",
-                units::count(audit.collections.len() as u64, "collection"),
-                units::count(totals.rows, "row"),
-                units::count(totals.files, "file"),
-                units::bytes(totals.bytes)
-            ),
-        ),
+        ("holds", held(audit.collections.len(), &audit.totals)),
         ("manifest", format!("SHA-256 {}", audit.manifest_sha256)),
         ("locked", locks(audit)),
         ("verified", verified(audit)),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use milvault::Result;
-use milvault::archive::{Archive, CollectionEntry, Selection, Source};
+use milvault::archive::{Archive, CollectionEntry, Selection, Source, Totals};
 use milvault::milvus::ServerVersion;
 use milvault::model::{DataType, Field, Rbac};
 
@@ -96,16 +96,7 @@ fn head(archive: &Archive) -> Vec<(&'static str, String)> {
         head.push(("timestamp", timestamp.to_string()));
     }
     head.push(("selection", selected(&manifest.selection)));
-    head.push((
-        "holds",
-        format!(
-            "{}, {}, {}, {}",
-            units::count(manifest.collections.len() as u64, "collection"),
-            units::count(totals.rows, "row"),
-            units::count(totals.files, "file"),
-            units::bytes(totals.bytes)
-        ),
-    ));
+    head.push(("holds", held(manifest.collections.len(), &totals)));
     if let Some(file) = &manifest.rbac {
         let (holds, passwords) = (rbac::holds(file), rbac::passwords(file));
         head.push(("access", format!("{holds}; {passwords}")));
@@ -117,6 +108,17 @@ fn head(archive: &Archive) -> Vec<(&'static str, String)> {
 pub fn server(source: &Source) -> String {
     let text = &source.server_version;
     ServerVersion::parse(text).map_or_else(|| text.clone(), |version| version.to_string())
+}
+
+/// How much an archive holds, as one line.
+pub fn held(collections: usize, totals: &Totals) -> String {
+    format!(
+        "{}, {}, {}, {}",
+        units::count(collections as u64, "collection"),
+        units::count(totals.rows, "row"),
+        units::count(totals.files, "file"),
+        units::bytes(totals.bytes)
+    )
 }
 
 pub fn selected(selection: &Selection) -> String {

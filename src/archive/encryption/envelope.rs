@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::archive::json;
 use crate::archive::layout::KEY;
-use crate::archive::manifest::{ENCRYPTED_FORMAT, Manifest, Tool, check_path, unreadable};
+use crate::archive::manifest::{ENCRYPTED_FORMAT, Manifest, Tool, check_path};
 use crate::{Error, Result};
 
 /// How objects are encrypted: the only way there is.
@@ -82,19 +83,14 @@ impl Envelope {
             reason,
         };
         let envelope: Envelope =
-            serde_json::from_slice(json).map_err(|error| damaged(unreadable(&error)))?;
+            serde_json::from_slice(json).map_err(|error| damaged(json::unreadable(&error)))?;
         envelope.check().map_err(damaged)?;
         Ok(envelope)
     }
 
     /// The envelope as it is stored.
     pub(in crate::archive) fn to_json(&self) -> Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(self).map_err(|error| Error::Damaged {
-            uri: self.name.clone(),
-            reason: error.to_string(),
-        })?;
-        json.push(b'\n');
-        Ok(json)
+        json::written(self)
     }
 
     fn check(&self) -> Result<(), String> {

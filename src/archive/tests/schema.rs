@@ -233,6 +233,16 @@ fn properties(at: &str, schema: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
+/// What is written fits its schema, which has nothing else.
+fn fits(schema: &Value, written: &Value) {
+    let mut checker = Checker::of(schema.clone());
+    checker.check("", schema, written);
+    assert_eq!(checker.problems, Vec::<String>::new());
+    let mut all = BTreeSet::new();
+    properties("", schema, &mut all);
+    assert_eq!(checker.met, all);
+}
+
 #[test]
 fn what_is_written_fits_the_schema_and_the_schema_has_nothing_else() {
     let mut checker = Checker::new();
@@ -251,12 +261,7 @@ fn users_and_roles_fit_their_schema_and_it_has_nothing_else() {
     let schema = include_str!("../../../formats/rbac-v1.schema.json");
     let schema: Value = serde_json::from_str(schema).unwrap();
     let full = serde_json::to_value(rbac::some()).unwrap();
-    let mut checker = Checker::of(schema.clone());
-    checker.check("", &schema, &full);
-    assert_eq!(checker.problems, Vec::<String>::new());
-    let mut all = BTreeSet::new();
-    properties("", &schema, &mut all);
-    assert_eq!(checker.met, all);
+    fits(&schema, &full);
     let lists = [
         "",
         "/users/0",
@@ -286,12 +291,7 @@ fn summaries_fit_their_schema_and_it_has_nothing_else() {
     // An archive has one of them: where its rows come from, or that it is encrypted.
     summary.encrypted = true;
     let full = serde_json::to_value(&summary).unwrap();
-    let mut checker = Checker::of(schema.clone());
-    checker.check("", &schema, &full);
-    assert_eq!(checker.problems, Vec::<String>::new());
-    let mut all = BTreeSet::new();
-    properties("", &schema, &mut all);
-    assert_eq!(checker.met, all);
+    fits(&schema, &full);
     for name in full.as_object().unwrap().keys() {
         let mut cut = full.clone();
         cut.as_object_mut().unwrap().remove(name);
@@ -314,12 +314,7 @@ fn envelopes_fit_their_schema_and_it_has_nothing_else() {
     };
     let envelope = Envelope::of(&manifest("prod", Vec::new()), vec![object]);
     let full = serde_json::to_value(&envelope).unwrap();
-    let mut checker = Checker::of(schema.clone());
-    checker.check("", &schema, &full);
-    assert_eq!(checker.problems, Vec::<String>::new());
-    let mut all = BTreeSet::new();
-    properties("", &schema, &mut all);
-    assert_eq!(checker.met, all);
+    fits(&schema, &full);
 }
 
 /// What the schema requires is what reading requires.
