@@ -119,9 +119,13 @@ pub async fn export_to(
     };
     let work = async {
         let reading = Reading::begin(cluster, options.reading()).await?;
-        let exported = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| {
-            export_collection(&reading, plan, &writer, ctx)
-        });
+        let exported = each(
+            &plans,
+            COLLECTIONS_AT_ONCE,
+            ctx,
+            "exporting",
+            |plan, ctx| export_collection(&reading, plan, &writer, ctx),
+        );
         let databases = databases(cluster, &plans).await?;
         let mut drift = Drift::default();
         let mut collections = Vec::with_capacity(plans.len());

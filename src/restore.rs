@@ -235,7 +235,7 @@ pub(crate) async fn restore_from(
         true => COLLECTIONS_AT_ONCE,
         false => 1,
     };
-    let collections = each(targets, at_once, ctx, |mut target, ctx| {
+    let collections = each(targets, at_once, ctx, "restoring", |mut target, ctx| {
         let limits = &limits;
         async move {
             match target.outcome {

@@ -10,11 +10,13 @@ use crate::progress::Context;
 /// Does `work` on each item, `at_once` at a time; the results are in the order of the items.
 ///
 /// After a failure no further item is begun, and those under way are asked to stop through the context that they
-/// were given. They are waited for, so that each can clean up after itself; then the failure is returned.
+/// were given. They are waited for, so that each can clean up after itself; then the failure is returned. `doing` says
+/// what is left undone where the user asks to stop.
 pub(crate) async fn each<I, T, W>(
     items: impl IntoIterator<Item = I>,
     at_once: usize,
     ctx: &Context,
+    doing: &str,
     work: impl Fn(I, Context) -> W,
 ) -> Result<Vec<T>>
 where
@@ -26,7 +28,7 @@ where
     };
     let results: Vec<Result<T>> = stream::iter(items)
         .map(|item| {
-            let begun = ctx.check("the rest").map(|()| work(item, ctx.clone()));
+            let begun = ctx.check(doing).map(|()| work(item, ctx.clone()));
             let cancel = ctx.cancel.clone();
             async move {
                 let result = match begun {
@@ -68,7 +70,10 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(20 - 5 * item)).await;
             Ok(item)
         };
-        assert_eq!(each(0..4, 4, &ctx, slow_first).await.unwrap(), [0, 1, 2, 3]);
+        assert_eq!(
+            each(0..4, 4, &ctx, "waiting", slow_first).await.unwrap(),
+            [0, 1, 2, 3]
+        );
     }
 
     #[tokio::test]
@@ -86,7 +91,7 @@ mod tests {
             cleaned.fetch_add(1, Ordering::SeqCst);
             Err::<(), _>(Error::Stopped("asked to".into()))
         };
-        let failure = each(0..100, 3, &ctx, work).await.unwrap_err();
+        let failure = each(0..100, 3, &ctx, "waiting", work).await.unwrap_err();
         assert!(matches!(failure, Error::Usage(_)), "{failure}");
         assert_eq!(
             (begun.load(Ordering::SeqCst), cleaned.load(Ordering::SeqCst)),

@@ -75,11 +75,17 @@ pub async fn preview(
     for store in stores {
         ArchiveWriter::check_vacant(store.clone(), &options.name).await?;
     }
-    let previewed = each(&plans, COLLECTIONS_AT_ONCE, ctx, |plan, ctx| async move {
-        let counting = rows_of(cluster, plan, &options.selection);
-        let (rows, rows_from) = ctx.until_stopped("counting", counting).await?;
-        Ok(previewed(cluster, plan, rows, rows_from))
-    });
+    let previewed = each(
+        &plans,
+        COLLECTIONS_AT_ONCE,
+        ctx,
+        "counting",
+        |plan, ctx| async move {
+            let counting = rows_of(cluster, plan, &options.selection);
+            let (rows, rows_from) = ctx.until_stopped("counting", counting).await?;
+            Ok(previewed(cluster, plan, rows, rows_from))
+        },
+    );
     Ok(Preview {
         collections: previewed.await?,
         rbac,

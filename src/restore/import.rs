@@ -42,7 +42,7 @@ pub(super) async fn import_rows(
     };
     let all = feed.files();
     let number = all.len();
-    let ended = each(all, limits.jobs, ctx, |file, ctx| {
+    let ended = each(all, limits.jobs, ctx, "importing", |file, ctx| {
         let run = &run;
         async move {
             let refused = run.import(&file, &ctx).await?;

@@ -28,12 +28,7 @@ pub(crate) fn hooked(
     store: &Arc<dyn Store>,
     hook: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
 ) -> Arc<dyn Store> {
-    Arc::new(Hooked {
-        store: store.clone(),
-        hook: Arc::new(hook),
-        protection: |_| Protection::default(),
-        locked: None,
-    })
+    Arc::new(Hooked::new(store, hook))
 }
 
 /// The same of a store that locks objects.
@@ -42,14 +37,24 @@ pub(crate) fn locking(
     hook: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
 ) -> Arc<dyn Store> {
     Arc::new(Hooked {
-        store: store.clone(),
-        hook: Arc::new(hook),
-        protection: |_| Protection::default(),
         locked: Some(Mutex::default()),
+        ..Hooked::new(store, hook)
     })
 }
 
 impl Hooked {
+    fn new(
+        store: &Arc<dyn Store>,
+        hook: impl Fn(&str, &str) -> Result<()> + Send + Sync + 'static,
+    ) -> Hooked {
+        Hooked {
+            store: store.clone(),
+            hook: Arc::new(hook),
+            protection: |_| Protection::default(),
+            locked: None,
+        }
+    }
+
     fn is_locked(&self, path: &str, below: bool) -> bool {
         let Some(locked) = &self.locked else {
             return false;
@@ -133,6 +138,9 @@ impl Store for Hooked {
             return Err(broken(path));
         }
         self.store.remove_all(path).await
+    }
+    fn locks(&self) -> bool {
+        self.locked.is_some()
     }
     async fn lock(&self, path: &str) -> Result<()> {
         if let Some(locked) = &self.locked {

@@ -26,6 +26,10 @@ pub fn monitor(quiet: bool, plain: bool) -> Arc<dyn Monitor> {
 /// How far a piece of work has come, as the line that is left of it.
 fn ended(name: &str, done: u64, total: Option<u64>, bytes: u64, time: Duration) -> String {
     let mut line = match total {
+        // Of what is encrypted, nobody knows the rows.
+        None if done == 0 && bytes > 0 => {
+            return format!("{name}: {} in {}", units::bytes(bytes), units::time(time));
+        }
         Some(total) if done < total => format!(
             "{name}: {} of {}",
             indicatif::HumanCount(done),
@@ -54,6 +58,10 @@ mod tests {
         assert_eq!(
             ended("index docs", 10, None, 0, second),
             "index docs: 10 rows in 1.0 s"
+        );
+        assert_eq!(
+            ended("copy sealed", 0, None, 2048, second),
+            "copy sealed: 2.00 KiB in 1.0 s"
         );
     }
 }

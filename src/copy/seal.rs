@@ -1,0 +1,114 @@
+//! What makes a copy an archive, and the locks of it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Target;
+use super::object::clear;
+use crate::archive::claim::Claim;
+use crate::archive::{Inventory, SUMMARY};
+use crate::error::{Error, Result};
+use crate::progress::Context;
+use crate::store::{self, Role};
+use crate::together::each;
+
+/// How long after our manifest somebody who clears it away has removed it: that is the first thing they do.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Makes the copy an archive: what it consists of is locked, as the store was asked to, and the manifest put.
+pub(super) async fn seal(source: &Inventory, target: Target<'_>, claim: &Claim) -> Result<()> {
+    claim.check_ours().await?;
+    let objects = source.objects();
+    claim
+        .lock(objects.iter().map(|object| object.path.as_str()))
+        .await?;
+    for (path, bytes) in last(source).await? {
+        let place = claim.path(path);
+        match store::put(&**claim.store(), &place, bytes.clone(), Role::Part).await {
+            // Of an earlier try, or of another copy of the same archive.
+            Err(Error::Exists { .. }) if claim.store().read(&place).await? == bytes => {}
+            Err(Error::Exists { .. }) => return Err(claim.taken()),
+            put => put?,
+        }
+    }
+    // Without the marker, another copy of the same archive has come to the end before us, or somebody who clears away what
+    // is unfinished saw no manifest yet.
+    if claim.check_ours().await.is_err() {
+        tokio::time::sleep(PAUSE).await;
+        if !super::is_complete(source, target).await? {
+            return Err(Error::Missing {
+                uri: target.uri(),
+                hint: "; somebody removed it while it was copied".to_owned(),
+            });
+        }
+    }
+    claim.release().await;
+    Ok(())
+}
+
+/// Locks what makes the copy an archive.
+pub(super) async fn lock_last(source: &Inventory, claim: &Claim) -> Result<()> {
+    let last = last(source).await?;
+    claim.lock(last.iter().map(|(path, _)| *path)).await
+}
+
+/// What is written last, in its order. The summary of an archive that has none is not made up: a copy has the same
+/// objects.
+async fn last(source: &Inventory) -> Result<Vec<(&'static str, Bytes)>> {
+    let (from, name) = source.place();
+    let summary = match from.read(&format!("{name}/{SUMMARY}")).await {
+        Ok(bytes) => Some((SUMMARY, bytes)),
+        Err(Error::Missing { .. }) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(source.seal().into_iter().chain(summary).collect())
+}
+
+/// Writes what is missing or damaged of what makes an archive that is there already; returns how many objects that were.
+pub(super) async fn complete(source: &Inventory, target: Target<'_>) -> Result<u64> {
+    let mut written = 0;
+    for (path, bytes) in last(source).await? {
+        let place = target.path(path);
+        match target.store.read(&place).await {
+            Ok(found) if found == bytes => continue,
+            Ok(_) => clear(target, path, "is another than the source's").await?,
+            Err(Error::Missing { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        match store::put(&**target.store, &place, bytes.clone(), Role::Part).await {
+            // Of another copy of the same archive.
+            Err(Error::Exists { .. }) if target.store.read(&place).await? == bytes => {}
+            put => put?,
+        }
+        written += 1;
+    }
+    Ok(written)
+}
+
+/// Locks all objects of an archive that is there already, where the store was asked to.
+pub(super) async fn lock(
+    source: &Inventory,
+    target: Target<'_>,
+    jobs: usize,
+    ctx: &Context,
+) -> Result<()> {
+    if !target.store.locks() {
+        return Ok(());
+    }
+    let last = last(source)
+        .await?
+        .into_iter()
+        .map(|(path, _)| path.to_owned());
+    let objects = source.objects().into_iter().map(|object| object.path);
+    let doing = format!("locking {}", target.uri());
+    each(objects.chain(last), jobs, ctx, &doing, |path, ctx| {
+        let doing = &doing;
+        async move {
+            let path = target.path(&path);
+            ctx.until_stopped(doing, target.store.lock(&path)).await
+        }
+    })
+    .await?;
+    Ok(())
+}
