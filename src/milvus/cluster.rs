@@ -19,7 +19,7 @@ use crate::model::CollectionName;
 
 pub(super) type Client = MilvusServiceClient<Channel>;
 
-/// Milvus's own client keeps connections alive at this pace (pymilvus `grpc_handler.py`).
+/// Milvus's own client keeps connections alive at this pace (pymilvus `grpc_handler.py`), by pings of HTTP/2.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -93,16 +93,12 @@ impl Cluster {
     pub async fn connect(address: &Address, options: &ConnectOptions) -> Result<Cluster> {
         let server = options.name.clone().unwrap_or_else(|| address.to_string());
         let endpoint = endpoint(address, options)?;
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| Error::Unreachable {
-                server: server.clone(),
-                reason: why_unreachable(&error),
-            })?;
-        let client = MilvusServiceClient::new(channel)
-            .max_decoding_message_size(LARGEST_ANSWER)
-            .max_encoding_message_size(usize::MAX);
+        let pinged = endpoint
+            .clone()
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .keep_alive_while_idle(true);
+        let client = dial(&pinged, &server).await?;
         let credentials = address
             .credentials
             .as_ref()
@@ -121,6 +117,10 @@ impl Cluster {
             .greet(credentials)
             .await
             .map_err(|error| with_tls_hint(error, address, options))?;
+        if cluster.version.is_lite_from(0, 0, 0) {
+            // It hangs up on whoever pings it more than twice in a call: "Too many pings".
+            cluster.client = dial(&endpoint, &cluster.server).await?;
+        }
         Ok(cluster)
     }
 
@@ -351,14 +351,25 @@ fn authorization(credentials: &Credentials) -> Result<MetadataValue<Ascii>> {
     Ok(value)
 }
 
+async fn dial(endpoint: &Endpoint, server: &str) -> Result<Client> {
+    let channel = endpoint
+        .connect()
+        .await
+        .map_err(|error| Error::Unreachable {
+            server: server.to_owned(),
+            reason: why_unreachable(&error),
+        })?;
+    Ok(MilvusServiceClient::new(channel)
+        .max_decoding_message_size(LARGEST_ANSWER)
+        .max_encoding_message_size(usize::MAX))
+}
+
 fn endpoint(address: &Address, options: &ConnectOptions) -> Result<Endpoint> {
     let mut endpoint = Endpoint::from_shared(address.to_string())
         .map_err(|error| Error::Usage(format!("{address} is not an address: {error}")))?
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .keep_alive_while_idle(true)
+        .tcp_keepalive(Some(KEEP_ALIVE))
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW);
     if address.tls {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use milvault::Error;
 use milvault::lite::Lite;
+use milvault::model::CollectionName;
 use milvault::progress::Context;
 use serde_json::json;
 
@@ -331,4 +332,30 @@ async fn a_run_of_keys_that_no_expression_can_name_is_exported_or_named() {
         .unwrap_err();
     assert!(matches!(refused, Error::Incomplete { .. }), "{refused}");
     assert!(refused.to_string().contains("line breaks"), "{refused}");
+}
+
+/// Connections that are pinged all the while are given up by milvus-lite ("Too many pings"), or by us.
+#[tokio::test]
+async fn a_milvus_lite_that_says_nothing_for_long_is_waited_for() {
+    let server = Server::start(&["lite-3.2.2"]);
+    python::fill(&server, "empty", &[]);
+    let cluster = connect(&server).await;
+    let signal = |name: &str| {
+        let pid = server.pid.to_string();
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    let name = CollectionName::new("default", "empty");
+    signal("-STOP");
+    let waking = async {
+        tokio::time::sleep(Duration::from_secs(40)).await;
+        signal("-CONT");
+    };
+    let (made, ()) = tokio::join!(cluster.create_partition(&name, "late"), waking);
+    made.unwrap();
 }

@@ -15,6 +15,9 @@ use serde::Deserialize;
 pub struct Server {
     /// `127.0.0.1:PORT`.
     pub address: String,
+    /// The process that serves.
+    #[allow(dead_code, reason = "not every test program needs it")]
+    pub pid: u32,
     /// The same for TLS, of a server that talks with and without it.
     #[allow(dead_code, reason = "not every test program needs it")]
     pub secure: Option<String>,
@@ -28,6 +31,7 @@ pub struct Server {
 #[derive(Deserialize)]
 struct Ready {
     address: String,
+    pid: u32,
     secure: Option<String>,
     certificates: Option<PathBuf>,
 }
@@ -95,6 +99,7 @@ impl Server {
         };
         Server {
             address: ready.address,
+            pid: ready.pid,
             secure: ready.secure,
             certificates: ready.certificates,
             supervisor,
