@@ -2,11 +2,14 @@
 //! pyarrow and DuckDB.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::servers::{Server, serve};
 
@@ -31,20 +34,47 @@ pub fn command(script: &str, arguments: &[&str]) -> Command {
     command
 }
 
+/// How a program ended.
+#[derive(Deserialize)]
+struct Ended {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// The socket of what runs programs in forks: each would else import pymilvus anew, which takes a second. Ends with this
+/// process.
+fn forks() -> &'static Path {
+    static SOCKET: OnceLock<PathBuf> = OnceLock::new();
+    SOCKET.get_or_init(|| {
+        let mut forks = command("forks.py", &[])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(forks.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        // It ends when its stdin closes.
+        std::mem::forget(forks);
+        PathBuf::from(line.trim_end())
+    })
+}
+
 /// Runs `tests/python/SCRIPT`; gives what it prints. Panics with its words if it fails.
 pub fn run(script: &str, arguments: &[&str]) -> String {
-    let output = command(script, arguments)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut forks = UnixStream::connect(forks()).unwrap();
+    writeln!(forks, "{}", json!([&[script], arguments].concat())).unwrap();
+    let ended: Ended = serde_json::from_reader(forks).unwrap();
     assert!(
-        output.status.success(),
-        "{script} {} failed:\n{words}{}",
+        ended.code == 0,
+        "{script} {} failed:\n{}{}",
         arguments.join(" "),
-        String::from_utf8_lossy(&output.stderr)
+        ended.stdout,
+        ended.stderr
     );
-    words
+    ended.stdout
 }
 
 /// Fills a collection of a server with a scenario; `more` are further options of fill.py.
