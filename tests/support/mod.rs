@@ -6,4 +6,5 @@ pub mod program;
 pub mod proxy;
 pub mod python;
 pub mod servers;
+mod tending;
 pub mod vault;
