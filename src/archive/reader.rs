@@ -405,9 +405,10 @@ async fn holds_archives(store: &dyn Store, name: &str, held: &[String]) -> bool 
 /// Why there is no manifest.
 async fn absent(store: &dyn Store, name: &str) -> Error {
     let uri = format!("{}/{name}", store.uri());
+    let hint = || format!("`milvault ls {}` lists the archives", store.uri());
     let hint = match store.list(name).await {
         Err(error) => return error,
-        Ok(held) if held.is_empty() => format!("`milvault ls {}` lists the archives", store.uri()),
+        Ok(held) if held.is_empty() => hint(),
         Ok(held) if held.iter().any(|object| object == FORGOTTEN) => {
             return Error::Damaged {
                 uri,
@@ -430,14 +431,19 @@ async fn absent(store: &dyn Store, name: &str) -> Error {
                 "{uri} is a store, not an archive; `milvault ls {uri}` lists its archives"
             ));
         }
-        Ok(_) => {
-            return Error::Damaged {
-                uri,
-                reason: format!(
-                    "it has no {MANIFEST}: its export never ended, or the file was lost"
-                ),
-            };
-        }
+        // Some services name folders for a while that have become empty.
+        Ok(_) => match layout::objects_below(store, name).await {
+            Err(error) => return error,
+            Ok(objects) if objects.is_empty() => hint(),
+            Ok(_) => {
+                return Error::Damaged {
+                    uri,
+                    reason: format!(
+                        "it has no {MANIFEST}: its export never ended, or the file was lost"
+                    ),
+                };
+            }
+        },
     };
     Error::Missing {
         uri: format!("archive {uri}"),

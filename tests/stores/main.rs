@@ -8,6 +8,7 @@ mod support;
 mod azure;
 mod clouds_simulated;
 mod conformance;
+mod encrypted;
 mod gcs;
 mod named;
 mod s3;
