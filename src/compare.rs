@@ -179,6 +179,14 @@ pub async fn compare(
             .collect(),
     };
     let (all_b, _) = b.collections(&Vec::from_iter(others)).await?;
+    // Nor does what the first has beyond what was selected for the second, where that has any of it.
+    let named = !options.selection.collections.is_empty();
+    let in_both = |name: &&CollectionName| all_b.contains(&naming.target(name));
+    let chosen: Vec<CollectionName> =
+        match named || b.is_whole() || !chosen.iter().any(|name| in_both(&name)) {
+            true => chosen,
+            false => chosen.iter().filter(in_both).cloned().collect(),
+        };
     let mut comparison = Comparison {
         equal: true,
         notes: [(a, b), (b, a)].into_iter().filter_map(thinned).collect(),
@@ -277,20 +285,17 @@ fn thinned((one, other): (&Side, &Side)) -> Option<String> {
     if let Some(filter) = &selection.filter {
         what.push(format!("the rows with {filter}"));
     }
-    if !selection.partitions.is_empty() {
-        what.push(format!(
-            "the partitions {}",
-            selection.partitions.join(", ")
-        ));
-    }
-    if !selection.fields.is_empty() {
-        what.push(format!("the fields {}", selection.fields.join(", ")));
-    }
-    if !selection.exclude_fields.is_empty() {
-        what.push(format!(
-            "all fields but {}",
-            selection.exclude_fields.join(", ")
-        ));
+    for (what_of, names) in [
+        ("the databases", &selection.databases),
+        ("the collections", &selection.collections),
+        ("all collections but", &selection.exclude),
+        ("the partitions", &selection.partitions),
+        ("the fields", &selection.fields),
+        ("all fields but", &selection.exclude_fields),
+    ] {
+        if !names.is_empty() {
+            what.push(format!("{what_of} {}", names.join(", ")));
+        }
     }
     if what.is_empty() {
         return None;

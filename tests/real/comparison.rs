@@ -2,13 +2,14 @@
 
 use milvault::compare::{RowChange, RowDifference};
 use milvault::model::Key;
+use milvault::naming::Naming;
 use serde_json::json;
 
 use crate::support::python;
 use crate::support::servers;
 use crate::support::vault::{
-    Vault, assert_equal, compared, connect, database, into_database, live, renamed, restore_into,
-    restoring, side,
+    Vault, assert_equal, collections, compared, connect, database, into_database, live, renamed,
+    restore_into, restoring, side,
 };
 
 #[tokio::test]
@@ -113,4 +114,33 @@ async fn collections_of_another_shape_are_told_apart() {
     assert!(!comparison.equal);
     let missing = comparison.only_in_a.iter().map(|name| name.to_string());
     assert_eq!(missing.collect::<Vec<_>>(), ["other_shape.deleted"]);
+}
+
+#[tokio::test]
+async fn what_was_not_selected_for_an_archive_is_no_difference() {
+    let server = servers::lite_322();
+    python::fill_database(server, "selected", &["deleted", "not_loaded"]);
+    let cluster = connect(server).await;
+    let (vault, everything) = (Vault::new(), database("selected"));
+    let deleted = collections("selected", &["del*"]);
+    let archive = vault.export(&cluster, "a", &deleted).await;
+    for (one, other) in [
+        (live(&cluster), side(&archive)),
+        (side(&archive), live(&cluster)),
+    ] {
+        let found = compared(&one, &other, &everything, &Naming::default())
+            .await
+            .unwrap();
+        assert!(found.equal && found.collections.len() == 1, "{found:?}");
+        assert!(found.notes[0].contains("the collections del*"), "{found:?}");
+    }
+    // Those that are asked for by name, and archives that have nothing of it, are another matter.
+    let named = collections("selected", &["*"]);
+    let strangers = renamed("*.deleted:*.nowhere");
+    for (selection, naming) in [(&named, &Naming::default()), (&everything, &strangers)] {
+        let found = compared(&live(&cluster), &side(&archive), selection, naming)
+            .await
+            .unwrap();
+        assert!(!found.equal && !found.only_in_a.is_empty(), "{found:?}");
+    }
 }
