@@ -371,7 +371,7 @@ fn decide_unfinished(
                 if started < since {
                     (Action::Remove, None)
                 } else {
-                    (Action::Keep, Some(format!("begun within {age}")))
+                    (Action::Keep, Some(format!("it was begun within {age}")))
                 }
             }
         }
@@ -398,8 +398,12 @@ fn check_names(names: &[String], plan: &ForgetPlan, store: &Arc<dyn Store>) -> R
             .iter()
             .find(|one| one.archive.name == *name && one.action == Action::Keep)
         {
+            let why = match &one.reasons[..] {
+                [] => "--unfinished AGE removes those that were begun longer ago".to_owned(),
+                reasons => format!("it stays, because {}", reasons.join(", ")),
+            };
             return Err(Error::Usage(format!(
-                "{} is unfinished, and may be being written: --unfinished AGE removes those that were begun longer ago",
+                "{} is unfinished, and may be being written: {why}",
                 one.archive.uri
             )));
         }

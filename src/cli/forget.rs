@@ -304,7 +304,7 @@ fn ending(outcome: &Outcome) -> String {
     let locked = locked.filter(|action| *action == Action::Locked);
     let locked = match locked.count() {
         0 => String::new(),
-        number => format!("; {} locked", units::count(number as u64, "more archive")),
+        number => format!("; {} locked", units::count(number as u64, "archive")),
     };
     let (number, what) = if outcome.dry_run {
         (plan.removals().count(), "would be removed")
