@@ -11,6 +11,7 @@ use milvault::model::CollectionName;
 use milvault::progress::Context;
 use serde_json::json;
 
+use crate::support::program::send_to;
 use crate::support::python;
 use crate::support::servers::{self, Server};
 use crate::support::vault::{FULL_ACCESS, Vault, collections, connect};
@@ -340,21 +341,11 @@ async fn a_milvus_lite_that_says_nothing_for_long_is_waited_for() {
     let server = Server::start(&["lite-3.2.2"]);
     python::fill(&server, "empty", &[]);
     let cluster = connect(&server).await;
-    let signal = |name: &str| {
-        let pid = server.pid.to_string();
-        assert!(
-            Command::new("kill")
-                .args([name, &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
-    };
     let name = CollectionName::new("default", "empty");
-    signal("-STOP");
+    send_to("STOP", server.pid);
     let waking = async {
         tokio::time::sleep(Duration::from_secs(40)).await;
-        signal("-CONT");
+        send_to("CONT", server.pid);
     };
     let (made, ()) = tokio::join!(cluster.create_partition(&name, "late"), waking);
     made.unwrap();

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use age::secrecy::ExposeSecret;
 use milvault::archive::{Archive, Selection};
 use milvault::compat::Adaptation;
 use milvault::migrate::{MigrateOptions, migrate};
@@ -414,6 +415,49 @@ async fn the_program_tells_what_it_carries_and_never_a_password() {
         "{lines}"
     );
     assert!(!lines.contains("Secret"), "{lines}");
+}
+
+/// Names of users are no business of who has no key either.
+#[tokio::test]
+async fn users_and_roles_come_out_of_an_encrypted_archive() {
+    let milvault = Milvault::new();
+    let identity = age::x25519::Identity::generate();
+    let key = milvault.path().join("key");
+    fs::write(&key, identity.to_string().expose_secret()).unwrap();
+    let from = format!("http://root:Milvus@{}", source().address);
+    let recipient = identity.to_public().to_string();
+    let export = [
+        "-q", "export", "--from", &from, "--to", "store", "--name", "a", "--rbac",
+    ];
+    let more = ["-c", "empty", "--encrypt", "--recipient", &recipient];
+    let alone = EXPORTING.lock().await;
+    let output = milvault.run(&[&export[..], &more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    drop(alone);
+    for file in fs::read_dir(milvault.path().join("store/a/objects")).unwrap() {
+        let bytes = fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(5).any(|part| part == b"alice"));
+    }
+    let to = format!("http://root:Milvus@{}", target().address);
+    let restore = [
+        "restore",
+        "--from",
+        "store/a",
+        "--to",
+        &to,
+        "--rename",
+        "empty:sealed",
+    ];
+    let more = ["--rbac", "--dry-run", "--json", "--identity", "key"];
+    let output = milvault.run(&[&restore[..], &more].concat());
+    assert!(output.status.success(), "{}", stderr(&output));
+    let plan: Value = serde_json::from_str(stdout(&output)).unwrap();
+    let users = plan["rbac"]["users"].to_string();
+    let passwords = plan["rbac"].to_string();
+    assert!(
+        users.contains("alice") || passwords.contains("alice"),
+        "{plan}"
+    );
 }
 
 /// Edits `rbac.json` of an archive as if it had been exported so.

@@ -54,9 +54,14 @@ impl Milvault {
     }
 }
 
-/// Sends `INT` or `TERM`. The shell has its own kill; a program of that name is not everywhere.
+/// Sends `INT` or `TERM`.
 pub fn send(signal: &str, child: &Child) {
-    let script = format!("kill -{signal} {}", child.id());
+    send_to(signal, child.id());
+}
+
+/// Sends a signal to any process. The shell has its own kill; a program of that name is not everywhere.
+pub fn send_to(signal: &str, pid: u32) {
+    let script = format!("kill -{signal} {pid}");
     let sent = Command::new("sh").args(["-c", &script]).status().unwrap();
     assert!(sent.success());
 }
