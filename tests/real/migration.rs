@@ -118,17 +118,8 @@ async fn carry(
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_milvus_lite_3_arrive_at_milvus_2_3() {
     let (source, target) = (servers::lite_322(), servers::milvus_235());
-    let names = [
-        "big",
-        "hard_text_keys",
-        "wide",
-        "partitioned",
-        "partition_key",
-        "deleted",
-        "auto_id",
-        "empty",
-        "not_loaded",
-    ];
+    // What else both know, the matrix carries.
+    let names = ["big", "wide", "empty", "not_loaded"];
     carry(
         (source, "m_to_235"),
         (target, "m_of_lite"),
@@ -141,19 +132,7 @@ async fn rows_of_milvus_lite_3_arrive_at_milvus_2_3() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_of_milvus_2_3_arrive_at_milvus_lite_3() {
     let (source, target) = (servers::milvus_235(), servers::lite_322());
-    let names = [
-        "every_type",
-        "big",
-        "hard_text_keys",
-        "hard_int_keys",
-        "duplicates",
-        "partitioned",
-        "partition_key",
-        "deleted",
-        "auto_id",
-        "empty",
-        "unindexed",
-    ];
+    let names = ["big", "duplicates", "empty", "unindexed"];
     carry(
         (source, "m_to_lite"),
         (target, "m_of_235"),

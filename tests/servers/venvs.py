@@ -64,7 +64,8 @@ def environment(name):
         have_ensurepip()
         print(f"installing {' '.join(REQUIREMENTS[name])} into {folder}", file=sys.stderr)
         run([sys.executable, "-m", "venv", folder])
-        run([python(folder), "-m", "pip", "install", "--quiet", *REQUIREMENTS[name]])
+        # Most of what is installed is never imported.
+        run([python(folder), "-m", "pip", "install", "--quiet", "--no-compile", *REQUIREMENTS[name]])
         if packages:
             print(f"installing {' '.join(packages)} into {folder}", file=sys.stderr)
             npm = node(folder).parent.parent / "lib/node_modules/npm/bin/npm-cli.js"
