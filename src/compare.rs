@@ -179,14 +179,24 @@ pub async fn compare(
             .collect(),
     };
     let (all_b, _) = b.collections(&Vec::from_iter(others)).await?;
-    // Nor does what the first has beyond what was selected for the second, where that has any of it.
-    let named = !options.selection.collections.is_empty();
-    let in_both = |name: &&CollectionName| all_b.contains(&naming.target(name));
-    let chosen: Vec<CollectionName> =
-        match named || b.is_whole() || !chosen.iter().any(|name| in_both(&name)) {
-            true => chosen,
-            false => chosen.iter().filter(in_both).cloned().collect(),
-        };
+    // Nor does what was not selected for the second, where that has any of what was.
+    let chosen = match b.selection() {
+        Some(archived) if options.selection.collections.is_empty() => {
+            let mut selected = Vec::new();
+            for name in &chosen {
+                let other = naming.target(name);
+                if all_b.contains(&other) || select::has_named(archived, &other)? {
+                    selected.push(name.clone());
+                }
+            }
+            if selected.is_empty() {
+                chosen
+            } else {
+                selected
+            }
+        }
+        _ => chosen,
+    };
     let mut comparison = Comparison {
         equal: true,
         notes: [(a, b), (b, a)].into_iter().filter_map(thinned).collect(),

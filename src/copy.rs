@@ -9,8 +9,8 @@ mod seal;
 
 use std::sync::Arc;
 
-use crate::archive::claim::Claim;
-use crate::archive::{Inventory, MANIFEST};
+use crate::archive::claim::{self, Claim};
+use crate::archive::{FORGOTTEN, Inventory, MANIFEST};
 use crate::error::{Error, Result};
 use crate::progress::{Context, Task};
 use crate::store::Store;
@@ -95,7 +95,7 @@ pub async fn copy(
         if !is_complete(source, target).await? {
             return Err(Error::Missing {
                 uri: target.uri(),
-                hint: "; it was removed while it was looked through".to_owned(),
+                hint: "it was removed while it was looked through".to_owned(),
             });
         }
         // A marker is there where only the end was missing.
@@ -111,17 +111,26 @@ pub async fn copy(
     };
     let sent = async {
         let ways = send_all(before, task()).await?;
-        seal::seal(source, target, &claim).await?;
-        Ok(ways)
+        let last = seal::seal(source, target, &claim, jobs, ctx).await?;
+        Ok((ways, last))
     };
-    let ways = sent.await.inspect_err(|_| {
-        ctx.monitor.note(&format!(
-            "what was copied to {} stays there, unfinished: the same command goes on with it",
-            claim.uri()
-        ));
-    })?;
+    let (ways, last) = match sent.await {
+        Err(error) => {
+            let unfinished = !matches!(is_complete(source, target).await, Ok(true));
+            if unfinished && claim.check_ours().await.is_ok() {
+                ctx.monitor.note(&format!(
+                    "what was copied to {} stays there, unfinished: the same command goes on with it",
+                    claim.uri()
+                ));
+            }
+            return Err(error);
+        }
+        Ok(sent) => sent,
+    };
     copied.count(&ways);
-    seal::lock_last(source, &claim).await.inspect_err(|_| {
+    let locked = claim.lock(last).await;
+    claim.release().await;
+    locked.inspect_err(|_| {
         ctx.monitor.note(&format!(
             "{} is whole, and its manifest is not locked: the same command locks it",
             claim.uri()
@@ -131,7 +140,15 @@ pub async fn copy(
 }
 
 /// Whether the very archive is there already.
+///
+/// # Errors
+/// [`Error::Exists`] where another archive is, or this one is being removed.
 async fn is_complete(source: &Inventory, target: Target<'_>) -> Result<bool> {
+    match target.store.size(&target.path(FORGOTTEN)).await {
+        Ok(_) => return Err(claim::forgotten(&**target.store, target.name)),
+        Err(Error::Missing { .. }) => {}
+        Err(error) => return Err(error),
+    }
     match target.store.read(&target.path(MANIFEST)).await {
         Ok(found) if found == source.manifest_bytes() => Ok(true),
         Ok(_) => Err(Error::Exists {

@@ -58,6 +58,22 @@ pub fn names(pattern: &str, name: &CollectionName) -> Result<bool> {
     Ok(Pattern::parse(pattern)?.matches(name, home))
 }
 
+/// Whether a selection means a collection by its name, wherever that is.
+pub fn has_named(selection: &Selection, name: &CollectionName) -> Result<bool> {
+    let any = |patterns: &[String]| -> Result<bool> {
+        for pattern in patterns {
+            if names(pattern, name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    };
+    let of_database =
+        selection.databases.is_empty() || selection.databases.contains(&name.database);
+    let included = selection.collections.is_empty() || any(&selection.collections)?;
+    Ok(of_database && included && !any(&selection.exclude)?)
+}
+
 /// The collections that a selection means, of all that there are, at least one; `place` is where they are, for
 /// errors, and `database` the one that the place's address names.
 ///

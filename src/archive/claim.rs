@@ -98,7 +98,7 @@ impl Claim {
         if holds(MANIFEST) {
             Err(self.taken())
         } else if holds(FORGOTTEN) {
-            Err(self.forgotten())
+            Err(forgotten(&*self.store, &self.name))
         } else if held.is_empty() {
             Ok(())
         } else if holds(UNFINISHED) {
@@ -132,7 +132,7 @@ impl Claim {
     /// up.
     async fn renew(&self) -> Result<()> {
         if self.holds(FORGOTTEN).await? {
-            return Err(self.forgotten());
+            return Err(forgotten(&*self.store, &self.name));
         }
         // Where only the end is missing, it is made at once.
         if self.holds(MANIFEST).await? {
@@ -293,17 +293,6 @@ impl Claim {
         }
     }
 
-    fn forgotten(&self) -> Error {
-        Error::Exists {
-            what: format!("what is left of a removed archive {}", self.uri()),
-            way_out: format!(
-                "`milvault forget {} {}` removes it; or choose another --name",
-                self.store.uri(),
-                self.name
-            ),
-        }
-    }
-
     fn unfinished(&self) -> Error {
         Error::Exists {
             what: format!("an unfinished archive {}", self.uri()),
@@ -330,6 +319,15 @@ impl Claim {
             Ok(false) => self.unfinished(),
             Err(error) => error,
         }
+    }
+}
+
+/// The name is that of an archive that is being removed.
+pub(crate) fn forgotten(store: &dyn Store, name: &str) -> Error {
+    let store = store.uri();
+    Error::Exists {
+        what: format!("what is left of a removed archive {store}/{name}"),
+        way_out: format!("`milvault forget {store} {name}` removes it; or choose another --name"),
     }
 }
 

@@ -432,18 +432,24 @@ async fn absent(store: &dyn Store, name: &str) -> Error {
             ));
         }
         // Some services name folders for a while that have become empty.
-        Ok(_) => match layout::objects_below(store, name).await {
-            Err(error) => return error,
-            Ok(objects) if objects.is_empty() => hint(),
-            Ok(_) => {
-                return Error::Damaged {
-                    uri,
-                    reason: format!(
-                        "it has no {MANIFEST}: its export never ended, or the file was lost"
-                    ),
-                };
+        Ok(held) => {
+            let objects = match held.iter().all(|object| object.ends_with('/')) {
+                true => layout::objects_below(store, name).await,
+                false => Ok(held),
+            };
+            match objects {
+                Err(error) => return error,
+                Ok(objects) if objects.is_empty() => hint(),
+                Ok(_) => {
+                    return Error::Damaged {
+                        uri,
+                        reason: format!(
+                            "it has no {MANIFEST}: its export never ended, or the file was lost"
+                        ),
+                    };
+                }
             }
-        },
+        }
     };
     Error::Missing {
         uri: format!("archive {uri}"),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Target;
 use super::object::clear;
+use super::{Target, is_complete};
 use crate::archive::claim::Claim;
 use crate::archive::{Inventory, SUMMARY};
 use crate::error::{Error, Result};
@@ -13,44 +13,84 @@ use crate::progress::Context;
 use crate::store::{self, Role};
 use crate::together::each;
 
-/// How long after our manifest somebody who clears it away has removed it: that is the first thing they do.
-const PAUSE: Duration = Duration::from_millis(500);
+/// How long after our manifest somebody who has begun to clear the copy away has removed something of it.
+const PAUSE: Duration = Duration::from_secs(3);
 
-/// Makes the copy an archive: what it consists of is locked, as the store was asked to, and the manifest put.
-pub(super) async fn seal(source: &Inventory, target: Target<'_>, claim: &Claim) -> Result<()> {
-    claim.check_ours().await?;
+/// Makes the copy an archive: what it consists of is locked, as the store was asked to, and the manifest put, if all of
+/// it is there. Gives the paths of what was put last, which is not locked yet.
+pub(super) async fn seal(
+    source: &Inventory,
+    target: Target<'_>,
+    claim: &Claim,
+    jobs: usize,
+    ctx: &Context,
+) -> Result<Vec<&'static str>> {
+    // Without a marker, another copy of the same archive may have come to the end before us.
+    if let Err(lost) = claim.check_ours().await
+        && !is_complete(source, target).await?
+    {
+        return Err(lost);
+    }
     let objects = source.objects();
     claim
         .lock(objects.iter().map(|object| object.path.as_str()))
         .await?;
-    for (path, bytes) in last(source).await? {
+    let last = last(source).await?;
+    all_there(source, target, jobs, ctx).await?;
+    let mut put = Vec::with_capacity(last.len());
+    for (path, bytes) in last {
         let place = claim.path(path);
         match store::put(&**claim.store(), &place, bytes.clone(), Role::Part).await {
             // Of an earlier try, or of another copy of the same archive.
             Err(Error::Exists { .. }) if claim.store().read(&place).await? == bytes => {}
+            // The manifest is there: lists do without the summary.
+            Err(_) if path == SUMMARY => continue,
             Err(Error::Exists { .. }) => return Err(claim.taken()),
-            put => put?,
+            written => written?,
         }
+        put.push(path);
     }
-    // Without the marker, another copy of the same archive has come to the end before us, or somebody who clears away what
-    // is unfinished saw no manifest yet.
+    // Somebody who clears away what is unfinished may have seen no manifest yet.
     if claim.check_ours().await.is_err() {
         tokio::time::sleep(PAUSE).await;
-        if !super::is_complete(source, target).await? {
-            return Err(Error::Missing {
-                uri: target.uri(),
-                hint: "; somebody removed it while it was copied".to_owned(),
-            });
+        if !is_complete(source, target).await? {
+            return Err(removed(target));
         }
+        all_there(source, target, jobs, ctx).await?;
     }
-    claim.release().await;
+    Ok(put)
+}
+
+/// Makes sure that all objects of the archive are in their places, by their sizes.
+async fn all_there(
+    source: &Inventory,
+    target: Target<'_>,
+    jobs: usize,
+    ctx: &Context,
+) -> Result<()> {
+    let doing = format!("copying {}", source.uri());
+    each(
+        source.objects(),
+        jobs,
+        ctx,
+        &doing,
+        |object, _| async move {
+            match target.store.size(&target.path(&object.path)).await {
+                Ok(size) if size == object.bytes => Ok(()),
+                Ok(_) | Err(Error::Missing { .. }) => Err(removed(target)),
+                Err(error) => Err(error),
+            }
+        },
+    )
+    .await?;
     Ok(())
 }
 
-/// Locks what makes the copy an archive.
-pub(super) async fn lock_last(source: &Inventory, claim: &Claim) -> Result<()> {
-    let last = last(source).await?;
-    claim.lock(last.iter().map(|(path, _)| *path)).await
+fn removed(target: Target<'_>) -> Error {
+    Error::Missing {
+        uri: target.uri(),
+        hint: "somebody removed it while it was copied".to_owned(),
+    }
 }
 
 /// What is written last, in its order. The summary of an archive that has none is not made up: a copy has the same

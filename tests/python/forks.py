@@ -1,18 +1,19 @@
 """Runs programs of this folder, each in a fork of this process, which has imported what takes each of them a second.
 
 Prints the path of a socket. Who connects sends one line of JSON, ["fill.py", ARGUMENT, ...], and gets one back when the
-program has ended: {"code": 0, "stdout": "...", "stderr": "..."}. Ends when stdin closes.
+program has ended: {"code": 0, "stdout": "...", "stderr": "..."}. Ends with all programs when stdin closes.
 """
 
 import json
 import os
 import pathlib
 import runpy
+import select
+import shutil
 import signal
 import socket
 import sys
 import tempfile
-import threading
 
 import duckdb  # noqa: F401
 import pyarrow.parquet  # noqa: F401
@@ -22,51 +23,49 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix="milvault-forks-") as folder:
-        place = f"{folder}/socket"
-        listener = socket.socket(socket.AF_UNIX)
-        listener.bind(place)
-        listener.listen(64)
-        print(place, flush=True)
-        # Nobody waits for those who serve: their clients hear from them.
-        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-        serving = os.fork()
-        if serving == 0:
-            # What is asked for ends with us.
-            os.setpgid(0, 0)
-            serve(listener)
-        sys.stdin.read()
-        os.killpg(serving, signal.SIGKILL)
-
-
-def serve(listener):
+    # What is asked for ends with us, and a signal to those who asked is none to us: they close stdin.
+    os.setpgid(0, 0)
+    # Nobody waits for those who answer: their clients hear from them.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    folder = tempfile.mkdtemp(prefix="milvault-forks-")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{folder}/socket")
+    listener.listen(64)
+    print(f"{folder}/socket", flush=True)
     while True:
-        client, _ = listener.accept()
-        if os.fork() == 0:
-            listener.close()
-            answer(client)
-        client.close()
+        ready, _, _ = select.select([listener, 0], [], [])
+        if 0 in ready and not os.read(0, 1):
+            break
+        if listener in ready:
+            client, _ = listener.accept()
+            if os.fork() == 0:
+                try:
+                    listener.close()
+                    answer(client)
+                finally:
+                    os._exit(0)
+            client.close()
+    shutil.rmtree(folder)
+    os.killpg(0, signal.SIGKILL)
 
 
 def answer(client):
     """Runs a program in one more process, whose end this one sees."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     script, *arguments = json.loads(client.makefile().readline())
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull) as nothing:
         program = os.fork()
         if program == 0:
             client.close()
-            os.dup2(out.fileno(), 1)
-            os.dup2(err.fileno(), 2)
+            for number, file in enumerate([nothing, out, err]):
+                os.dup2(file.fileno(), number)
             run(script, arguments)
-        code = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
-        read = {"code": code}
+        read = {"code": os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])}
         for name, file in [("stdout", out), ("stderr", err)]:
             file.seek(0)
             read[name] = file.read().decode(errors="replace")
     with client:
         client.sendall(json.dumps(read).encode() + b"\n")
-    os._exit(0)
 
 
 def run(script, arguments):

@@ -1,7 +1,7 @@
 //! What a comparison finds.
 
 use milvault::compare::{RowChange, RowDifference};
-use milvault::model::Key;
+use milvault::model::{CollectionName, Key};
 use milvault::naming::Naming;
 use serde_json::json;
 
@@ -134,6 +134,13 @@ async fn what_was_not_selected_for_an_archive_is_no_difference() {
         assert!(found.equal && found.collections.len() == 1, "{found:?}");
         assert!(found.notes[0].contains("the collections del*"), "{found:?}");
     }
+    // One that would have been selected is missing.
+    let more = ["--db", "selected", "--collection", "deleted_too"];
+    python::fill(server, "empty", &more);
+    let (here, there) = (live(&cluster), side(&archive));
+    let found = compared(&here, &there, &everything, &Naming::default()).await;
+    let missing = found.unwrap().only_in_a;
+    assert_eq!(missing, [CollectionName::new("selected", "deleted_too")]);
     // Those that are asked for by name, and archives that have nothing of it, are another matter.
     let named = collections("selected", &["*"]);
     let strangers = renamed("*.deleted:*.nowhere");

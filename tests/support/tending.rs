@@ -102,7 +102,10 @@ async fn release_unused(
         Ok(databases) => databases,
         Err(_) => vec![String::new()],
     };
-    for name in cluster.collections_in(&databases).await? {
+    let listed = cluster.collections_in(&databases).await?;
+    // One that was dropped may be made anew, for others.
+    users.retain(|(at, name), _| at != server || listed.contains(name));
+    for name in listed {
         if SHARED.contains(&&*name.database) {
             continue;
         }
