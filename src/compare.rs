@@ -179,9 +179,9 @@ pub async fn compare(
             .collect(),
     };
     let (all_b, _) = b.collections(&Vec::from_iter(others)).await?;
-    // Nor does what was not selected for the second, where that has any of what was.
-    let chosen = match b.selection() {
-        Some(archived) if options.selection.collections.is_empty() => {
+    // Nor does what a cluster has that was not selected for the archive, where that has any of what was.
+    let chosen = match (a, b.selection()) {
+        (Side::Cluster(_), Some(archived)) if options.selection.collections.is_empty() => {
             let mut selected = Vec::new();
             for name in &chosen {
                 let other = naming.target(name);
@@ -189,14 +189,11 @@ pub async fn compare(
                     selected.push(name.clone());
                 }
             }
-            if selected.is_empty() {
-                chosen
-            } else {
-                selected
-            }
+            Some(selected).filter(|selected| !selected.is_empty())
         }
-        _ => chosen,
-    };
+        _ => None,
+    }
+    .unwrap_or(chosen);
     let mut comparison = Comparison {
         equal: true,
         notes: [(a, b), (b, a)].into_iter().filter_map(thinned).collect(),

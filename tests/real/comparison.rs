@@ -134,6 +134,17 @@ async fn what_was_not_selected_for_an_archive_is_no_difference() {
         assert!(found.equal && found.collections.len() == 1, "{found:?}");
         assert!(found.notes[0].contains("the collections del*"), "{found:?}");
     }
+    // Of archives, each says all that it has.
+    let whole = vault.export(&cluster, "whole", &everything).await;
+    let found = compared(
+        &side(&whole),
+        &side(&archive),
+        &everything,
+        &Naming::default(),
+    )
+    .await;
+    let missing = found.unwrap().only_in_a;
+    assert_eq!(missing, [CollectionName::new("selected", "not_loaded")]);
     // One that would have been selected is missing.
     let more = ["--db", "selected", "--collection", "deleted_too"];
     python::fill(server, "empty", &more);
