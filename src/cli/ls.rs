@@ -185,12 +185,7 @@ async fn describe_all(connected: &Connected, arguments: &Arguments) -> Result<Co
     );
     let home = cluster.address().database.as_deref();
     let databases = cluster.databases_for(&asked.named_databases(home)).await?;
-    let held: Vec<_> = stream::iter(&databases)
-        .map(|database| cluster.collections(database))
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let all = held.concat();
+    let all = cluster.collections_in(&databases).await?;
     let names = select::matching(&asked, &all, &databases, home, &connected.name)?;
     let collections = stream::iter(&names)
         .map(|name| listed(cluster, name))

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures::{StreamExt, TryStreamExt, stream};
+
 use super::Cluster;
 use super::cluster::Repeat;
 use super::query::pair;
@@ -14,6 +16,9 @@ use super::wire::schema::field_data::Field as FieldKind;
 use super::wire::schema::scalar_field::Data;
 use crate::error::{Error, Result};
 use crate::model::{CollectionName, DEFAULT_DATABASE};
+
+/// How many databases are asked for their collections at a time.
+const LISTED_AT_ONCE: usize = 8;
 
 impl Cluster {
     /// The databases of the server, sorted by name: `default` alone where it has none (before 2.2.9, milvus-lite
@@ -181,14 +186,17 @@ impl Cluster {
 
     /// The names of all collections in databases that were just listed. One that somebody has dropped since has none.
     pub async fn collections_in(&self, databases: &[String]) -> Result<Vec<CollectionName>> {
-        let mut all = Vec::new();
-        for database in databases {
-            match self.collections(database).await {
-                Err(Error::NoDatabase { .. }) if databases.len() > 1 => {}
-                listed => all.extend(listed?),
-            }
-        }
-        Ok(all)
+        let list = async |database: &String| match self.collections(database).await {
+            Err(Error::NoDatabase { .. }) if databases.len() > 1 => Ok(Vec::new()),
+            listed => listed,
+        };
+        let list = &list;
+        let held: Vec<_> = stream::iter(databases)
+            .map(|database| async move { list(database).await })
+            .buffered(LISTED_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(held.concat())
     }
 
     /// The number of rows as the server counts them: `count(*)`, which sees deletes, from 2.3 and on

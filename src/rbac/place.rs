@@ -42,12 +42,10 @@ impl Places<'_> {
             .filter(|name| name.database != ANY)
             .map(|name| places.target(&name))
             .collect();
-        for database in &existing {
-            if wanted.iter().any(|name| name.database == *database) {
-                let held = cluster.collections(database).await?;
-                places.collections.extend(held);
-            }
-        }
+        let is_wanted = |database: &&String| wanted.iter().any(|name| name.database == **database);
+        let asked: Vec<String> = existing.iter().filter(is_wanted).cloned().collect();
+        let held = cluster.collections_in(&asked).await?;
+        places.collections.extend(held);
         for name in wanted {
             let known = places.collections.contains(&name);
             if !known && existing.contains(&name.database) {

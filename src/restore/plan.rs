@@ -290,19 +290,15 @@ async fn settle_existing(
 ) -> Result<Vec<String>> {
     let mut problems = Vec::new();
     let mut taken = Vec::new();
-    let mut existing = BTreeSet::new();
     let wanted: BTreeSet<String> = targets
         .iter()
         .map(|target| target.meant.name.database.clone())
         .collect();
     let named: Vec<String> = wanted.iter().cloned().collect();
     let databases = cluster.databases_for(&named).await?;
-    for database in wanted
-        .iter()
-        .filter(|database| databases.contains(database))
-    {
-        existing.extend(cluster.collections(database).await?);
-    }
+    let there = named.into_iter().filter(|name| databases.contains(name));
+    let there: Vec<String> = there.collect();
+    let existing = BTreeSet::from_iter(cluster.collections_in(&there).await?);
     let coming: BTreeSet<CollectionName> = targets
         .iter()
         .map(|target| target.meant.name.clone())
