@@ -58,21 +58,9 @@ pub(super) async fn place(
         Before::Remains => is_there(target, object).await?,
         Before::Archive => is_whole(source, target, object).await?,
     };
-    let mut rounds = 1;
-    let way = loop {
-        if there {
-            break Way::Found;
-        }
-        match send(source, object, target, task).await {
-            // Another copy of the same archive was faster, or an earlier one came to its end just now.
-            Err(Error::Exists { .. }) if is_there(target, object).await? => break Way::Found,
-            // It was removed, or what was there is gone by now.
-            Err(Error::Exists { .. }) if rounds < ROUNDS => {
-                tokio::time::sleep(PAUSE * rounds).await;
-                rounds += 1;
-            }
-            sent => break sent?,
-        }
+    let way = match there {
+        true => Way::Found,
+        false => bring(source, object, target, task).await?,
     };
     // Bytes that were sent were told as they went.
     let bytes = if matches!(way, Way::Sent) {
@@ -82,6 +70,28 @@ pub(super) async fn place(
     };
     task.advance(object.rows, bytes);
     Ok(way)
+}
+
+/// Copies an object that was not there when it was looked for.
+async fn bring(
+    source: &Inventory,
+    object: &Object,
+    target: Target<'_>,
+    task: &dyn Task,
+) -> Result<Way> {
+    let mut rounds = 1;
+    loop {
+        match send(source, object, target, task).await {
+            // Another copy of the same archive was faster, or an earlier one came to its end just now.
+            Err(Error::Exists { .. }) if is_there(target, object).await? => return Ok(Way::Found),
+            // It was removed, or what was there is gone by now.
+            Err(Error::Exists { .. }) if rounds < ROUNDS => {
+                tokio::time::sleep(PAUSE * rounds).await;
+                rounds += 1;
+            }
+            sent => return sent,
+        }
+    }
 }
 
 /// Whether an object is in its place, with the bytes that it must have. One with others is removed: it is a part of

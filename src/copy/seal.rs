@@ -39,10 +39,7 @@ pub(super) async fn seal(
     all_there(source, target, jobs, ctx).await?;
     let mut put = Vec::with_capacity(last.len());
     for (path, bytes) in last {
-        let place = claim.path(path);
-        match store::put(&**claim.store(), &place, bytes.clone(), Role::Part).await {
-            // Of an earlier try, or of another copy of the same archive.
-            Err(Error::Exists { .. }) if claim.store().read(&place).await? == bytes => {}
+        match put_same(target, path, bytes).await {
             // The manifest is there: lists do without the summary.
             Err(_) if path == SUMMARY => continue,
             Err(Error::Exists { .. }) => return Err(claim.taken()),
@@ -59,6 +56,15 @@ pub(super) async fn seal(
         all_there(source, target, jobs, ctx).await?;
     }
     Ok(put)
+}
+
+/// Puts an object that may be there already, of an earlier try or of another copy of the same archive.
+async fn put_same(target: Target<'_>, path: &str, bytes: Bytes) -> Result<()> {
+    let place = target.path(path);
+    match store::put(&**target.store, &place, bytes.clone(), Role::Part).await {
+        Err(Error::Exists { .. }) if target.store.read(&place).await? == bytes => Ok(()),
+        put => put,
+    }
 }
 
 /// Makes sure that all objects of the archive are in their places, by their sizes.
@@ -109,18 +115,13 @@ async fn last(source: &Inventory) -> Result<Vec<(&'static str, Bytes)>> {
 pub(super) async fn complete(source: &Inventory, target: Target<'_>) -> Result<u64> {
     let mut written = 0;
     for (path, bytes) in last(source).await? {
-        let place = target.path(path);
-        match target.store.read(&place).await {
+        match target.store.read(&target.path(path)).await {
             Ok(found) if found == bytes => continue,
             Ok(_) => clear(target, path, "is another than the source's").await?,
             Err(Error::Missing { .. }) => {}
             Err(error) => return Err(error),
         }
-        match store::put(&**target.store, &place, bytes.clone(), Role::Part).await {
-            // Of another copy of the same archive.
-            Err(Error::Exists { .. }) if target.store.read(&place).await? == bytes => {}
-            put => put?,
-        }
+        put_same(target, path, bytes).await?;
         written += 1;
     }
     Ok(written)
