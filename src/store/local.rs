@@ -421,14 +421,18 @@ where
         Error::Store {
             doing,
             uri,
-            source: advise(error),
+            source: advise(doing, error),
         }
     })
 }
 
 /// Adds to an error what the user can do about it.
-fn advise(error: io::Error) -> io::Error {
+fn advise(doing: &str, error: io::Error) -> io::Error {
     let way_out = match error.kind() {
+        // File systems that are no disks, such as /proc.
+        ErrorKind::NotFound if doing == "write" => {
+            "nothing can be made there: choose another store"
+        }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "free some space, or choose another store"
         }

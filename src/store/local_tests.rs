@@ -248,8 +248,9 @@ fn refusals_of_the_system_come_with_a_way_out() {
         (ErrorKind::ReadOnlyFilesystem, "another store"),
         (ErrorKind::PermissionDenied, "rights"),
         (ErrorKind::QuotaExceeded, "free some space"),
+        (ErrorKind::NotFound, "another store"),
     ] {
-        let advised = advise(kind.into());
+        let advised = advise("write", kind.into());
         assert_eq!(advised.kind(), kind);
         assert!(advised.to_string().contains(advice), "{advised}");
     }

@@ -10,6 +10,7 @@ use milvault::model::{CollectionName, Mask};
 use milvault::progress::Context;
 use milvault::restore::{IfExists, Mode, RestoreReport, restore};
 use milvault::store::Store;
+use tokio::sync::OnceCell;
 
 use crate::support::buckets;
 use crate::support::proxy::{Breaks, Proxy};
@@ -73,8 +74,22 @@ async fn all_that_milvus_2_3_holds_is_imported() {
     );
 }
 
+/// Milvus 2.3.5 that keeps its data in a bucket of SeaweedFS, and that bucket.
+async fn milvus_in_a_bucket() -> &'static (Server, String) {
+    static SERVER: OnceCell<(Server, String)> = OnceCell::const_new();
+    let start = async || {
+        let bucket = buckets::bucket(false).await;
+        let (key, secret) = buckets::ADMIN;
+        let service = &servers::seaweedfs().address;
+        let storage = format!("http://{key}:{secret}@{service}/{bucket}");
+        let server = Server::start(&["milvus-2.3.5", "--storage", &storage]);
+        (server, bucket)
+    };
+    SERVER.get_or_init(start).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn a_million_scattered_keys_are_imported() {
+async fn a_million_scattered_keys_are_imported_from_files_and_from_a_bucket() {
     let server = servers::milvus_235();
     let from = ["long_to_import", "million", "1000000"];
     python::run("long.py", &[&[server.address.as_str()], &from[..]].concat());
@@ -91,6 +106,17 @@ async fn a_million_scattered_keys_are_imported() {
     assert_eq!(ways(&report), [Mode::Import]);
     assert_eq!(report.collections[0].rows, 1_000_000);
     assert_eq!(put.content(), Vec::<String>::new());
+    assert_same_rows(&archive, &cluster, "long_imported", 1).await;
+
+    let (server, bucket) = milvus_in_a_bucket().await;
+    let place = format!("s3://{bucket}/import a million");
+    let put = buckets::open(&place, &buckets::options()).await;
+    let cluster = connect(server).await;
+    let options = importing(restoring(&naming), put.clone());
+    let report = restore_into(&archive, &cluster, &options).await;
+    assert_eq!(ways(&report), [Mode::Import]);
+    assert_eq!(report.collections[0].rows, 1_000_000);
+    assert_eq!(put.list("").await.unwrap(), Vec::<String>::new());
     assert_same_rows(&archive, &cluster, "long_imported", 1).await;
 }
 
@@ -292,19 +318,16 @@ async fn an_import_replaces_a_collection_and_appends_to_none() {
 /// copied by the service, and what comes from a folder is uploaded.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_milvus_that_keeps_its_data_in_a_bucket_imports_from_there() {
-    let (own, other) = (buckets::bucket(false).await, buckets::bucket(false).await);
-    let (key, secret) = buckets::ADMIN;
-    let service = &servers::seaweedfs().address;
-    let storage = format!("http://{key}:{secret}@{service}/{own}");
-    let server = Server::start(&["milvus-2.3.5", "--storage", &storage]);
+    let (server, own) = milvus_in_a_bucket().await;
+    let other = buckets::bucket(false).await;
     let names = [
         "every_type",
         "hard_text_keys",
         "partition_key",
         "partitioned",
     ];
-    python::fill_database(&server, "to_import", &names);
-    let cluster = connect(&server).await;
+    python::fill_database(server, "to_import", &names);
+    let cluster = connect(server).await;
     let all = database("to_import");
     let vault = Vault::new();
     let in_a_folder = vault.export(&cluster, "a", &all).await;
@@ -316,7 +339,7 @@ async fn a_milvus_that_keeps_its_data_in_a_bucket_imports_from_there() {
     assert_imported(&report);
     assert_same_rows(&in_a_folder, &cluster, "uploaded", names.len()).await;
     let more = ["--db", "uploaded", "--load"];
-    python::assert_holds(&server, &names.join(","), &more);
+    python::assert_holds(server, &names.join(","), &more);
     assert_eq!(put.list("").await.unwrap(), Vec::<String>::new());
 
     let elsewhere = buckets::open(&format!("s3://{other}/archives"), &admin).await;
