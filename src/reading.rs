@@ -30,7 +30,7 @@ pub(crate) struct ReadOptions {
     pub selection: Selection,
     /// What may be done to collections that cannot be read as they are.
     pub access: ReadAccess,
-    /// How many ranges are fetched at once.
+    /// How many ranges are fetched at once, and by how many requests.
     pub jobs: usize,
     /// How many bytes of rows may be in flight.
     pub memory: u64,
@@ -47,6 +47,8 @@ pub(crate) struct Reading<'a> {
     budget: Budget,
     /// Ranges in flight.
     slots: Arc<Semaphore>,
+    /// Requests in flight.
+    turns: Arc<Semaphore>,
     /// Held while a collection is loaded to be read: one at a time.
     loading: Mutex<()>,
 }
@@ -59,6 +61,7 @@ impl<'a> Reading<'a> {
             snapshot: Arc::new(Snapshot::begin(cluster).await?),
             budget: Budget::new(options.memory),
             slots: Arc::new(Semaphore::new(options.jobs.max(1))),
+            turns: Arc::new(Semaphore::new(options.jobs.max(1))),
             loading: Mutex::new(()),
             options,
         })

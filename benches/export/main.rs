@@ -5,6 +5,7 @@
 //! not comparable.
 
 mod figures;
+mod processors;
 mod program;
 mod requests;
 #[path = "../../tests/support/mod.rs"]
@@ -21,7 +22,7 @@ use milvault::archive::Archive;
 use milvault::milvus::{Address, Cluster, ConnectOptions};
 use milvault::model::{Collection, CollectionName, DEFAULT_DATABASE};
 use milvault::progress::Context;
-use support::servers::Server;
+use support::servers::{self, Server};
 use wire::{Call, connect, exchange};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -47,6 +48,10 @@ struct Arguments {
     /// Export to a SeaweedFS of this machine, too
     #[arg(long)]
     s3: bool,
+
+    /// One half of the processors for the SeaweedFS, the other for Milvus and milvault (with taskset)
+    #[arg(long, requires = "s3", conflicts_with = "server")]
+    apart: bool,
 
     /// A server that is running, and has the collections already
     #[arg(long, value_name = "HOST:PORT")]
@@ -91,6 +96,12 @@ async fn main() -> Result<(), Failure> {
     if arguments.collections.is_empty() {
         arguments.collections = vec![Kind::Wide, Kind::Long];
     }
+    if arguments.apart {
+        // What is started from here on stays there.
+        let (near, far) = processors::halves()?;
+        processors::keep(std::process::id(), &near)?;
+        processors::keep(servers::seaweedfs().pid, &far)?;
+    }
     let started = match &arguments.server {
         Some(_) => None,
         None => Some(Server::start(&["milvus-2.3.5"])),
@@ -131,6 +142,11 @@ async fn measure(address: &str, name: &str, arguments: &Arguments) -> Result<Fig
         rows: cluster.count(&collection.name).await?.unwrap_or(0),
         ..Figures::default()
     };
+    // One for all turns: SeaweedFS makes volumes for each bucket when it is first written to.
+    let bucket = match arguments.s3 {
+        true => format!("s3://{}", support::buckets::bucket(false).await),
+        false => String::new(),
+    };
     // The first reader of a collection pays for others.
     exchange(
         &channel,
@@ -154,9 +170,10 @@ async fn measure(address: &str, name: &str, arguments: &Arguments) -> Result<Fig
             .export
             .push(program::milvault(&[&export[..], &only].concat())?);
         if arguments.s3 {
-            let bucket = format!("s3://{}", support::buckets::bucket(false).await);
             let endpoint = support::buckets::endpoint();
-            let export = ["export", "--from", &server, "--to", &bucket];
+            let export = [
+                "export", "--from", &server, "--to", &bucket, "--name", &archive,
+            ];
             let service = ["--s3-endpoint", &endpoint, "--s3-path-style"];
             let exported = program::milvault(&[&export[..], &service, &only].concat())?;
             figures.export_to_s3.push(exported);

@@ -1,8 +1,10 @@
 //! The rows of one collection, into a sink.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use futures::future;
 use futures::stream::TryStreamExt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -16,7 +18,7 @@ use crate::masking::Masking;
 use crate::milvus::Cluster;
 use crate::model::{CollectionName, schema_differences};
 use crate::progress::{Context, Task};
-use crate::scan::{Budget, KeyRange, KeySet, RowWidth, RowsRead, Scan};
+use crate::scan::{Budget, Fetched, KeyRange, KeySet, RowWidth, RowsRead, Scan};
 
 /// How many ranges the walk may be ahead of the fetchers.
 const RANGES_AHEAD: usize = 4;
@@ -73,6 +75,7 @@ struct Shared<S> {
     scans: Vec<Scan>,
     width: RowWidth,
     budget: Budget,
+    turns: Arc<Semaphore>,
     masking: Masking,
     sink: S,
     task: Box<dyn Task>,
@@ -94,6 +97,7 @@ pub(super) async fn read<S: Sink>(
     let shared = Arc::new(Shared {
         width: RowWidth::of(&plan.fields),
         budget: reading.budget.clone(),
+        turns: reading.turns.clone(),
         masking: plan.masking.clone(),
         sink,
         task,
@@ -231,31 +235,61 @@ async fn take_range<S: Sink>(
     partition: usize,
     range: KeyRange,
 ) -> Result<Taken<S::Kept>> {
+    let scan = &shared.scans[partition];
+    // What is in it is bounded by the budget.
+    let (sender, fetched) = mpsc::unbounded_channel();
+    let fetching = async {
+        let (width, budget, turns) = (&shared.width, &shared.budget, &shared.turns);
+        let mut pieces = std::pin::pin!(scan.fetch_range(&range, width, budget, turns));
+        while let Some(piece) = shared.until_stopped(pieces.try_next()).await.transpose() {
+            // Who no longer wants the rows knows why.
+            let failed = piece.is_err();
+            if sender.send(piece).is_err() || failed {
+                break;
+            }
+        }
+        drop(sender);
+        future::pending::<Infallible>().await
+    };
+    // Requests that have their turn go on while rows are written.
+    tokio::select! {
+        taken = write_range(shared, partition, fetched) => taken,
+        never = fetching => match never {},
+    }
+}
+
+/// What was fetched of a range, as it comes.
+type Pieces = mpsc::UnboundedReceiver<Result<(Fetched, OwnedSemaphorePermit)>>;
+
+/// Writes what comes of a range into the sink.
+async fn write_range<S: Sink>(
+    shared: &Shared<S>,
+    partition: usize,
+    mut pieces: Pieces,
+) -> Result<Taken<S::Kept>> {
     let (scan, sink) = (&shared.scans[partition], &shared.sink);
     let mut drift = Drift::default();
     let mut keys = KeySet::default();
     let mut under_way = None;
-    {
-        let mut fetched = std::pin::pin!(scan.fetch_range(&range, &shared.width, &shared.budget));
-        while let Some((piece, held)) = shared.until_stopped(fetched.try_next()).await? {
-            drift += piece.drift;
-            let held = Arc::new(held);
-            let mut rows = 0;
-            for batch in piece.batches {
-                rows += batch.num_rows() as u64;
-                if shared.masking.masks_keys() {
-                    keys += scan.key_set(&batch)?;
-                }
-                let batch = shared.masked(batch).await?;
-                let open = match under_way.take() {
-                    Some(open) => open,
-                    None => sink.begin(scan, &batch).await?,
-                };
-                let held = Some(held.clone());
-                under_way = Some(sink.push(open, Rows { batch, held }).await?);
+    while let Some(piece) = pieces.recv().await {
+        let (piece, held) = piece?;
+        drift += piece.drift;
+        let held = Arc::new(held);
+        let mut rows = 0;
+        for batch in piece.batches {
+            rows += batch.num_rows() as u64;
+            if shared.masking.masks_keys() {
+                keys += scan.key_set(&batch)?;
             }
-            shared.task.advance(rows, piece.bytes);
+            let batch = shared.masked(batch).await?;
+            let open = match under_way.take() {
+                Some(open) => open,
+                None => sink.begin(scan, &batch).await?,
+            };
+            let held = Some(held.clone());
+            under_way = Some(sink.push(open, Rows { batch, held }).await?);
         }
+        shared.task.advance(rows, piece.bytes);
     }
     let kept = match under_way {
         Some(open) => Some(sink.finish(open).await?),

@@ -6,13 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use arrow_array::RecordBatch;
 use futures::future;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Budget, Cutter, Fetched, KeyRange, Piece, RowWidth, RowsRead, Scan, Walker};
+use super::{Budget, Cutter, Fetched, KeyRange, RowWidth, RowsRead, Scan, Walker};
 use crate::error::Result;
 
-/// How many answers of one range are waited for at once.
+/// How many answers are waited for at once, by a reader of all rows.
 const PIECES_AT_ONCE: usize = 2;
+
+/// How many pieces of a range wait for their turn at once: all of most ranges, so that one range after the other is
+/// fetched, and not several side by side that end together.
+const PIECES_AHEAD: usize = 8;
 
 /// What a row in flight costs in memory, in units of its width: the answer, the columns, the encoded pages.
 const COPIES: u64 = 3;
@@ -66,12 +70,14 @@ impl Scan {
         })
     }
 
-    /// Fetches a range piece by piece, in order of key. What is held against the budget goes with each piece.
+    /// Fetches a range piece by piece, in order of key. What is held against the budget goes with each piece; `turns`
+    /// are as many as requests may be in flight.
     pub fn fetch_range<'a>(
         &'a self,
         range: &'a KeyRange,
         width: &'a RowWidth,
         budget: &'a Budget,
+        turns: &'a Semaphore,
     ) -> impl Stream<Item = Result<(Fetched, OwnedSemaphorePermit)>> + Send + 'a {
         let pieces = stream::unfold(0, move |from| async move {
             let piece = (from < range.keys.len()).then(|| self.piece(range, from, width))?;
@@ -79,8 +85,15 @@ impl Scan {
             Some((piece, next))
         });
         pieces
-            .map(move |piece| self.fetch_within(piece, width, budget))
-            .buffered(PIECES_AT_ONCE)
+            .map(move |piece| async move {
+                // In this order: a later piece of a range must not hold what an earlier one waits for.
+                let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
+                let _turn = turns.acquire().await;
+                self.fetch(piece, width)
+                    .await
+                    .map(|fetched| (fetched, held))
+            })
+            .buffered(PIECES_AHEAD)
     }
 
     /// All rows in ascending order of key. `read` is told of them, for [`super::Completeness`].
@@ -102,7 +115,12 @@ impl Scan {
         });
         pieces
             .try_flatten()
-            .map_ok(move |piece| self.fetch_within(piece, width, budget))
+            .map_ok(move |piece| async move {
+                let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
+                self.fetch(piece, width)
+                    .await
+                    .map(|fetched| (fetched, held))
+            })
             .try_buffered(PIECES_AT_ONCE)
             .and_then(move |(fetched, _held)| {
                 let told = read
@@ -112,17 +130,5 @@ impl Scan {
                 future::ready(told.map(|()| stream::iter(fetched.batches.into_iter().map(Ok))))
             })
             .try_flatten()
-    }
-
-    async fn fetch_within(
-        &self,
-        piece: Piece,
-        width: &RowWidth,
-        budget: &Budget,
-    ) -> Result<(Fetched, OwnedSemaphorePermit)> {
-        let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
-        self.fetch(piece, width)
-            .await
-            .map(|fetched| (fetched, held))
     }
 }

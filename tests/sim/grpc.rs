@@ -1,6 +1,7 @@
 //! gRPC over HTTP/2, as far as unary calls need it: one message each way behind its length, and trailers. HTTP/2
 //! comes from the crate that the client uses, so that tests need no server stack of their own.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -18,14 +19,32 @@ const PREFIX: usize = 5;
 /// Large requests should not wait for window updates.
 const WINDOW: u32 = 64 << 20;
 
-pub async fn serve(listener: TcpListener, world: Arc<Mutex<World>>) {
+/// How many queries are being answered, and how many were at most.
+#[derive(Default)]
+pub struct Queries {
+    now: AtomicUsize,
+    pub most: AtomicUsize,
+}
+
+impl Queries {
+    fn begin(&self) {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+pub async fn serve(listener: TcpListener, world: Arc<Mutex<World>>, queries: Arc<Queries>) {
     while let Ok((stream, _)) = listener.accept().await {
-        tokio::spawn(connection(stream, world.clone()));
+        tokio::spawn(connection(stream, world.clone(), queries.clone()));
     }
 }
 
 /// Serves a connection until the client ends it, or an answer is to be lost.
-async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
+async fn connection(stream: TcpStream, world: Arc<Mutex<World>>, queries: Arc<Queries>) {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(WINDOW)
@@ -38,7 +57,8 @@ async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
         tokio::select! {
             request = connection.accept() => match request {
                 Some(Ok((request, respond))) => {
-                    tokio::spawn(call(request, respond, world.clone(), hang_up.clone()));
+                    let (world, hang_up) = (world.clone(), hang_up.clone());
+                    tokio::spawn(call(request, respond, world, queries.clone(), hang_up));
                 }
                 _ => return,
             },
@@ -51,6 +71,7 @@ async fn call(
     request: Request<h2::RecvStream>,
     mut respond: h2::server::SendResponse<Bytes>,
     world: Arc<Mutex<World>>,
+    queries: Arc<Queries>,
     hang_up: Arc<Notify>,
 ) -> Result<(), h2::Error> {
     let method = request
@@ -72,12 +93,20 @@ async fn call(
         body.flow_control().release_capacity(chunk.len())?;
         message.extend_from_slice(&chunk);
     }
+    let is_query = method == "Query";
+    if is_query {
+        queries.begin();
+    }
     // Once for the answer and once for what comes of it: a panic of the simulator must not look like a server's.
     let answer = tokio::task::spawn_blocking(move || {
         let mut world = world.lock().unwrap_or_else(|broken| broken.into_inner());
         world.answer(&method, &database, message.freeze().slice(PREFIX..))
     });
-    let answer = match answer.await {
+    let answered = answer.await;
+    if is_query {
+        queries.end();
+    }
+    let answer = match answered {
         Ok(answer) => answer,
         Err(lost) => Err(Refusal::Grpc(
             UNAVAILABLE,

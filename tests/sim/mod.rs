@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::net::TcpListener;
 
+use grpc::Queries;
 pub use world::{Provider, World};
 
 /// A running server. Dropping it stops it, and panics if it was sent anything that its version does not know: a
@@ -33,6 +34,7 @@ pub struct Sim {
     /// `127.0.0.1:PORT`.
     pub address: String,
     world: Arc<Mutex<World>>,
+    pub queries: Arc<Queries>,
     serving: tokio::task::JoinHandle<()>,
 }
 
@@ -42,10 +44,12 @@ impl Sim {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let world = Arc::new(Mutex::new(World::new(version)));
-        let serving = tokio::spawn(grpc::serve(listener, world.clone()));
+        let queries = Arc::new(Queries::default());
+        let serving = tokio::spawn(grpc::serve(listener, world.clone(), queries.clone()));
         Sim {
             address,
             world,
+            queries,
             serving,
         }
     }

@@ -14,6 +14,7 @@ mod made_by_servers;
 mod moments;
 mod rbac;
 mod refusals;
+mod requests;
 mod simulator;
 mod types;
 mod values;
