@@ -1,10 +1,11 @@
 //! Forget: removes the archives of a store that a policy does not keep, or those of given names.
 //!
-//! Look at every archive, group, decide, ask what is locked; then remove. Planning touches nothing.
+//! Look at every archive, group, decide, look whether all of what stays is there, ask what is locked; then remove. Planning
+//! touches nothing.
 
 mod policy;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -51,7 +52,7 @@ pub struct ForgetPlan {
     pub archives: Vec<Verdict>,
     /// All that are not whole.
     pub unfinished: Vec<UnfinishedVerdict>,
-    /// Those that cannot be read. They stay, unless they were named.
+    /// Those that cannot be read, or of which some is gone. They stay, unless they were named.
     pub unreadable: Vec<Unreadable>,
 }
 
@@ -116,6 +117,15 @@ pub struct Forgotten {
 }
 
 impl ForgetPlan {
+    /// Whether something stays only because it is locked.
+    pub fn has_locked(&self) -> bool {
+        let archives = self.archives.iter().map(|one| one.action);
+        let unfinished = self.unfinished.iter().map(|one| one.action);
+        let unreadable = self.unreadable.iter().map(|one| one.action);
+        let mut all = archives.chain(unfinished).chain(unreadable);
+        all.any(|action| action == Action::Locked)
+    }
+
     /// The names of all that go.
     pub fn removals(&self) -> impl Iterator<Item = &str> {
         let archives = self
@@ -149,7 +159,7 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
         ));
     }
     let now = Timestamp::now();
-    let found = archive::survey(store, |inventory: &Inventory| {
+    let mut found = archive::survey(store, |inventory: &Inventory| {
         inventory.manifest().map(Group::of)
     })
     .await?;
@@ -165,8 +175,19 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
             closed.uri
         )));
     }
+    let mut sound = BTreeSet::new();
+    let archives = loop {
+        let verdicts = decide(found.archives.clone(), &options.which, now);
+        // No archive goes for the sake of one that is not there as its manifest says.
+        let Some((name, error)) = broken(store, &verdicts, &options.which, &mut sound).await?
+        else {
+            break verdicts;
+        };
+        found.archives.retain(|(one, _)| one.name != name);
+        found.unreadable.push((name, error));
+    };
     let mut plan = ForgetPlan {
-        archives: decide(found.archives, &options.which, now),
+        archives,
         unfinished: found
             .unfinished
             .into_iter()
@@ -210,6 +231,39 @@ pub async fn plan(store: &Arc<dyn Store>, options: &ForgetOptions) -> Result<For
         }
     }
     Ok(plan)
+}
+
+/// An archive that a policy keeps instead of others, and of which some is gone. `sound` are those that were looked at.
+async fn broken(
+    store: &Arc<dyn Store>,
+    verdicts: &[Verdict],
+    which: &Which,
+    sound: &mut BTreeSet<String>,
+) -> Result<Option<(String, Error)>> {
+    let goes = |one: &Verdict| one.action == Action::Remove;
+    if !matches!(which, Which::Policy { .. }) || !verdicts.iter().any(goes) {
+        return Ok(None);
+    }
+    for one in verdicts.iter().filter(|one| !goes(one)) {
+        let Listed { name, uri, .. } = &one.archive;
+        if sound.contains(name) {
+            continue;
+        }
+        let inventory = Inventory::open(store.clone(), name).await?;
+        if let Some(flaw) = inventory.flaw().await? {
+            let error = Error::Damaged {
+                uri: uri.clone(),
+                reason: format!(
+                    "{flaw}; bring it back from another copy with `milvault copy`, or remove the rest with `milvault \
+                     forget {} {name}`",
+                    store.uri()
+                ),
+            };
+            return Ok(Some((name.clone(), error)));
+        }
+        sound.insert(name.clone());
+    }
+    Ok(None)
 }
 
 /// Removes what a plan says, one after the other. One that fails does not keep the others.

@@ -3,13 +3,17 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::stream::{self, StreamExt, TryStreamExt};
 
 use super::layout::{self, CHECKSUM, MAC, MANIFEST};
 use super::manifest::Manifest;
 use super::reader::{Told, read_mac, read_manifest};
 use super::summary::Summary;
-use crate::Result;
 use crate::store::{Role, Store};
+use crate::{Error, Result};
+
+/// How many objects are looked at at a time.
+const LOOKS: usize = 32;
 
 /// An archive whose manifest is sound, and which is not looked into.
 #[derive(Clone, Debug)]
@@ -108,6 +112,29 @@ impl Inventory {
             role: Role::Secret,
         });
         files.chain(rbac).collect()
+    }
+
+    /// What is not there as the manifest says, by the sizes of the objects: the first one.
+    pub(crate) async fn flaw(&self) -> Result<Option<String>> {
+        let sizes = stream::iter(self.objects()).map(|object| async move {
+            let place = format!("{}/{}", self.name, object.path);
+            match self.store.size(&place).await {
+                Ok(size) if size == object.bytes => Ok(None),
+                Ok(size) => Ok(Some(format!(
+                    "{} has {size} bytes, the manifest says {}",
+                    object.path, object.bytes
+                ))),
+                Err(Error::Missing { .. }) => Ok(Some(format!("{} is missing", object.path))),
+                Err(error) => Err(error),
+            }
+        });
+        let mut sizes = std::pin::pin!(sizes.buffered(LOOKS));
+        while let Some(flaw) = sizes.try_next().await? {
+            if flaw.is_some() {
+                return Ok(flaw);
+            }
+        }
+        Ok(None)
     }
 
     /// What makes the objects an archive, in the order in which it is written: paths and bytes.

@@ -164,7 +164,9 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
             format!("{}\n\n{end}", table(&plan))
         }
     })?;
-    if !done.failed.is_empty() {
+    // What was named and stays is not what was asked for.
+    let named_stays = !arguments.names.is_empty() && plan.has_locked();
+    if !done.failed.is_empty() || named_stays {
         return Ok(Finish::Broken(Kind::Failed));
     }
     let damaged = |one: &Unreadable| one.action != Action::Remove;

@@ -293,6 +293,42 @@ async fn a_damaged_archive_goes_by_its_name_only_and_counts_for_none() {
 }
 
 #[tokio::test]
+async fn no_archive_goes_for_one_of_which_some_is_gone() {
+    let (folder, store) = folder();
+    for (name, created) in [
+        ("lost", "2026-11-23T02:00:00Z"),
+        ("cut", "2026-11-22T02:00:00Z"),
+        ("good", "2026-11-21T02:00:00Z"),
+        ("old", "2026-11-20T02:00:00Z"),
+    ] {
+        let writer = ArchiveWriter::begin(store.clone(), name).await.unwrap();
+        let file = data_file(&writer, "docs", rows(0..10)).await;
+        let path = folder.path().join(name).join(&file.0.path);
+        let mut manifest = manifest(name, vec![entry("docs", vec![file])]);
+        manifest.created = created.to_owned();
+        writer.seal(&manifest).await.unwrap();
+        match name {
+            "lost" => std::fs::remove_file(path).unwrap(),
+            "cut" => std::fs::write(path, b"PAR1").unwrap(),
+            _ => {}
+        }
+    }
+    let planned = plan(&store, &last(1, false)).await.unwrap();
+    let bad: Vec<(&str, &str)> = planned
+        .unreadable
+        .iter()
+        .map(|one| (one.name.as_str(), one.error.as_str()))
+        .collect();
+    assert!(matches!(bad[..], [("lost", _), ("cut", _)]), "{bad:?}");
+    assert!(bad[0].1.contains(".parquet is missing"), "{bad:?}");
+    assert!(bad[1].1.contains(".parquet has 4 bytes"), "{bad:?}");
+    assert_eq!(planned.removals().collect::<Vec<_>>(), ["old"]);
+    // Where nothing goes, nothing is looked into.
+    let planned = plan(&store, &last(4, false)).await.unwrap();
+    assert!(planned.unreadable.is_empty());
+}
+
+#[tokio::test]
 async fn names_that_are_not_there_remove_nothing() {
     let (_folder, store) = folder();
     export(&store, "prod").await;
