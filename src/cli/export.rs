@@ -36,17 +36,6 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    #[command(flatten)]
-    collections: CollectionArguments,
-    #[command(flatten)]
-    parts: PartArguments,
-    #[command(flatten)]
-    filter: FilterArgument,
-    #[command(flatten)]
-    thin: ThinArguments,
-    #[command(flatten)]
-    masks: MaskArguments,
-
     /// Refuse collections that are not loaded, instead of loading them for the time being
     #[arg(long)]
     no_load: bool,
@@ -64,11 +53,22 @@ pub struct Arguments {
     dry_run: bool,
 
     #[command(flatten)]
+    encryption: EncryptArguments,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    filter: FilterArgument,
+    #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
+    #[command(flatten)]
     keep: KeepArguments,
     #[command(flatten)]
     stores: StoreArguments,
-    #[command(flatten)]
-    encryption: EncryptArguments,
     #[command(flatten)]
     work: WorkArguments,
     #[command(flatten)]
@@ -117,6 +117,11 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         stores: stores(&arguments, session).await?,
         recipients: arguments.encryption.recipients(&session.keys)?,
     };
+    if target.recipients.is_none() && session.keys.has_passphrase() {
+        session.ctx.monitor.warn(
+            "the archive is not encrypted: there is a passphrase in the environment, but no --encrypt",
+        );
+    }
     let connection = &arguments.connection;
     let source = place::connect(&named, connection, Role::From, session).await?;
     let options = ExportOptions {

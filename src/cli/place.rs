@@ -57,6 +57,11 @@ pub fn cluster_or_files(text: &str, session: &Session) -> Result<Option<Named>> 
     let profiles = Profiles::load(session.config.as_deref())?;
     let named = named(text, &profiles)?;
     let odd = !is_name(text) || text.contains([':', '@']) || Path::new(text).exists();
+    if named.is_none() && !odd && profiles.find_store(&format!("{text}:")).is_some() {
+        return Err(Error::Usage(format!(
+            "{text:?} is a store; write {text}: for it, and {text}:NAME for an archive in it"
+        )));
+    }
     if named.is_none() && !profiles.is_empty() && !odd {
         return Err(Error::Usage(format!(
             "{text:?} is neither a profile nor a folder; {}",
@@ -234,7 +239,8 @@ pub async fn existing_store(
     let held = store.list("").await?;
     if held.iter().any(|name| name == MANIFEST) {
         return Err(Error::Usage(format!(
-            "{text} is an archive; `milvault show {text}` shows what it holds"
+            "{text} is an archive, and a store is wanted here; `milvault show {text}` shows what it holds, `milvault forget \
+             STORE NAME` removes it"
         )));
     }
     // Stores list nothing where there is nothing; a folder that was mistyped must not pass for an empty one.
@@ -261,7 +267,21 @@ pub fn located(
         return Ok((address, named.clone()));
     }
     check_files(text, wanted)?;
+    if let Some(name) = mistyped_store(text) {
+        return Err(Error::Usage(format!(
+            "there is no store {name:?}; {} (a folder of that name is ./{text})",
+            profiles.listed_stores()
+        )));
+    }
     Ok((text.to_owned(), stores.clone()))
+}
+
+/// The name in NAME:PATH, where that is no folder: a mistyped store, or a scheme that lacks a slash.
+fn mistyped_store(text: &str) -> Option<&str> {
+    let (name, rest) = text.split_once(':')?;
+    let is_address = rest.starts_with("//");
+    let is_store = is_name(name) && !is_address && !Path::new(text).exists();
+    is_store.then_some(name)
 }
 
 fn check_files(text: &str, wanted: &str) -> Result<()> {
@@ -337,6 +357,22 @@ mod tests {
             assert!(!message.contains("secret"), "{message}");
         }
         assert!(check_files("backups/a:b", "a store").is_ok());
+    }
+
+    #[test]
+    fn a_store_that_nobody_has_named_is_no_folder() {
+        for text in ["vualt:", "vualt:prod/1", "s3:/bucket/x"] {
+            assert!(mistyped_store(text).is_some(), "{text}");
+        }
+        for text in [
+            "./vualt:",
+            "/srv/a:b",
+            "backups/a:b",
+            "s3://bucket/x:y",
+            "backups",
+        ] {
+            assert_eq!(mistyped_store(text), None, "{text}");
+        }
     }
 
     #[test]

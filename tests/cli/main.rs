@@ -610,6 +610,34 @@ fn options_that_a_store_does_not_have_are_refused_before_anything_is_written() {
 }
 
 #[test]
+fn what_is_meant_to_be_encrypted_or_locked_or_in_a_store_is_not_taken_for_something_else() {
+    let milvault = Milvault::new();
+    std::fs::write(milvault.path().join("words"), "correct horse").unwrap();
+    let export = ["export", "--from", "http://127.0.0.1:1", "--to"];
+    let retain = ["--object-lock", "compliance", "--retain"];
+    for (options, wrong) in [
+        (
+            &["folder", "--passphrase-file", "words"][..],
+            "give --encrypt",
+        ),
+        (
+            &[&["s3://bucket/x"], &retain[..], &["6m"]].concat(),
+            "min or mo",
+        ),
+        (&["vualt:"], "there is no store \"vualt\""),
+        (&["s3:/bucket/x"], "there is no store \"s3\""),
+    ] {
+        let output = milvault.run(&[&export[..], options].concat());
+        assert!(failure(&output, 2).contains(wrong), "{}", stderr(&output));
+    }
+    assert!(!milvault.path().join("folder").exists());
+    let mut told = milvault.command(&[&export[..], &["folder"]].concat());
+    let told = told.env("MILVAULT_PASSPHRASE", "correct horse").output();
+    let told = told.unwrap();
+    assert!(stderr(&told).contains("is not encrypted"), "{told:?}");
+}
+
+#[test]
 fn without_credentials_the_ways_to_give_them_are_told() {
     let milvault = Milvault::new();
     let endpoint = format!("http://127.0.0.1:{}", closed_port());

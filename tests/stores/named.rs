@@ -51,6 +51,9 @@ fn run(home: &Milvault, arguments: &[&str]) -> Output {
     let mut command = home.command(arguments);
     let credentials = home.path().join("credentials");
     command.env("AWS_SHARED_CREDENTIALS_FILE", credentials);
+    // What the environment holds is for stores without a profile.
+    command.env("AWS_ACCESS_KEY_ID", ADMIN.0);
+    command.env("AWS_SECRET_ACCESS_KEY", ADMIN.1);
     command.output().unwrap()
 }
 
@@ -73,6 +76,10 @@ async fn each_end_of_a_copy_is_reached_in_its_own_way() {
     let refused = run(&home, &["copy", FIXTURE, "reader:", "--name", "b"]);
     let words = failure(&refused, 1);
     assert!(words.contains("needs the right s3:PutObject"), "{words}");
+    let option = ["--s3-endpoint", &buckets::endpoint(), "--s3-path-style"];
+    let unknown = ["ls", "s3://bucket/x", "--s3-profile", "nosuch"];
+    let refused = run(&home, &[&unknown[..], &option].concat());
+    assert!(failure(&refused, 1).contains("nosuch"), "{refused:?}");
 
     done(&home, &["copy", "reader:a", "blobs:"]);
     done(&home, &["copy", "blobs:a", "owner:deeper/"]);
@@ -144,8 +151,12 @@ async fn buckets_of_one_name_at_two_sites_are_two() {
 async fn a_name_that_no_store_has_is_no_bucket_either() {
     let home = home().await;
     let output = run(&home, &["ls", "nobody:a"]);
-    let words = failure(&output, 1);
-    assert!(words.contains("nobody:a"), "{words}");
+    let words = failure(&output, 2);
+    assert!(words.contains("there is no store \"nobody\""), "{words}");
+    assert!(words.contains("blobs, here, owner, reader"), "{words}");
+    let output = run(&home, &["ls", "owner"]);
+    let words = failure(&output, 2);
+    assert!(words.contains("write owner: for it"), "{words}");
     for (table, expected) in [
         ("[stores.s3]\naddress = 'x'\n", "no scheme"),
         ("[stores.a]\ns3_region = 'x'\n", "no address"),

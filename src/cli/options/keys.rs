@@ -70,6 +70,18 @@ impl KeyArguments {
         Ok(keys)
     }
 
+    /// Whether this command, and not the environment, names a file with a passphrase.
+    fn is_passphrase_asked(&self) -> bool {
+        let held = std::env::var_os("MILVAULT_PASSPHRASE_FILE").map(PathBuf::from);
+        self.passphrase_file.is_some() && self.passphrase_file != held
+    }
+
+    /// Whether there is a passphrase, of the command or of the environment.
+    pub fn has_passphrase(&self) -> bool {
+        self.passphrase_file.is_some()
+            || std::env::var_os("MILVAULT_PASSPHRASE").is_some_and(|held| !held.is_empty())
+    }
+
     fn passphrase(&self) -> Result<Option<String>> {
         let Some(path) = &self.passphrase_file else {
             let held = std::env::var("MILVAULT_PASSPHRASE").unwrap_or_default();
@@ -99,7 +111,13 @@ impl EncryptArguments {
     /// To whom the archive is encrypted, if it is.
     pub fn recipients(&self, keys: &KeyArguments) -> Result<Option<Recipients>> {
         if !self.encrypt {
-            return Ok(None);
+            return match keys.is_passphrase_asked() {
+                true => Err(Error::Usage(
+                    "--passphrase-file alone encrypts nothing: give --encrypt as well, or leave it out"
+                        .to_owned(),
+                )),
+                false => Ok(None),
+            };
         }
         let named = |text: &String| ("what --recipient gives".to_owned(), text.clone());
         let mut recipients: Vec<(String, String)> = self.recipient.iter().map(named).collect();

@@ -159,6 +159,15 @@ impl Profiles {
         format!("{} has the profiles {}", file.display(), names.join(", "))
     }
 
+    /// Which stores there are, as the end of an error's sentence.
+    pub fn listed_stores(&self) -> String {
+        let Some(file) = self.file.as_ref().filter(|_| !self.stores.is_empty()) else {
+            return format!("no {FILE} names one");
+        };
+        let names: Vec<&str> = self.stores.keys().map(String::as_str).collect();
+        format!("{} has the stores {}", file.display(), names.join(", "))
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.profiles.is_empty()

@@ -91,7 +91,7 @@ pub struct KeepArguments {
     #[arg(long, value_name = "DATE", requires = "object_lock", value_parser = date)]
     retain_until: Option<Timestamp>,
 
-    /// How long the object lock lasts from now on: 7y, 18mo, 6w, 90d, 12h, 30m
+    /// How long the object lock lasts from now on: 7y, 18mo, 6w, 90d, 12h, 30min
     #[arg(long, value_name = "TIME", requires = "object_lock", conflicts_with = "retain_until", value_parser = span)]
     retain: Option<Span>,
 
@@ -300,7 +300,7 @@ fn date(text: &str) -> Result<Timestamp, String> {
 }
 
 fn span(text: &str) -> Result<Span, String> {
-    let wrong = || "write a number and y, mo, w, d, h or m, such as 7y or 90d".to_owned();
+    let wrong = || "write a number and y, mo, w, d, h or min, such as 7y or 90d".to_owned();
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number: i64 = text[..text.len() - unit.len()]
         .parse()
@@ -311,7 +311,9 @@ fn span(text: &str) -> Result<Span, String> {
         "w" => Span::new().try_weeks(number),
         "d" => Span::new().try_days(number),
         "h" => Span::new().try_hours(number),
-        "m" => Span::new().try_minutes(number),
+        "min" => Span::new().try_minutes(number),
+        // Of `forget` it is months: a lock must not be shorter than it was meant.
+        "m" => return Err("m may be minutes or months: write min or mo".to_owned()),
         _ => return Err(wrong()),
     };
     match span {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
+use aws_config::provider_config::ProviderConfig;
 use aws_config::{AppName, BehaviorVersion, Region};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::interceptors::{
@@ -41,8 +42,9 @@ pub(super) async fn connect(options: &S3Options) -> Result<(Client, String)> {
     let endpoint = options.endpoint.clone();
     let endpoint = endpoint.or_else(|| ENDPOINTS.into_iter().find_map(variable));
     let elsewhere = endpoint.is_some();
+    let http = http_client(options)?;
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http_client(options)?)
+        .http_client(http.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(
             TimeoutConfig::builder()
@@ -68,6 +70,14 @@ pub(super) async fn connect(options: &S3Options) -> Result<(Client, String)> {
     {
         let given = Credentials::new(access_key, secret_key, None, None, "milvault");
         loader = loader.credentials_provider(given);
+    } else if let Some(profile) = &options.profile {
+        // Who names one means it, whatever the environment holds.
+        let files = ProviderConfig::default()
+            .with_behavior_version(Some(BehaviorVersion::v2026_01_12()))
+            .with_http_client(http.clone())
+            .with_region(region_elsewhere(options).region().await);
+        let named = ProfileFileCredentialsProvider::builder().configure(&files);
+        loader = loader.credentials_provider(named.profile_name(profile).build());
     }
     if let Some(endpoint) = &options.endpoint {
         loader = loader.endpoint_url(endpoint);
