@@ -118,8 +118,12 @@ pub async fn copy(
         Err(error) => {
             let unfinished = !matches!(is_complete(source, target).await, Ok(true));
             if unfinished && claim.check_ours().await.is_ok() {
+                let way_on = match error {
+                    Error::Damaged { .. } => "goes on with it once the source is whole again",
+                    _ => "goes on with it",
+                };
                 ctx.monitor.note(&format!(
-                    "what was copied to {} stays there, unfinished: the same command goes on with it",
+                    "what was copied to {} stays there, unfinished: the same command {way_on}",
                     claim.uri()
                 ));
             }

@@ -83,6 +83,7 @@ impl Claim {
 
     /// Checks, without touching anything, that a name could be taken.
     pub(crate) async fn check(store: Arc<dyn Store>, name: &str) -> Result<()> {
+        store.check_keeping().await?;
         Claim::new(store, name, None)?.check_vacant().await
     }
 

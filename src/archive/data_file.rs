@@ -83,6 +83,10 @@ impl Fault {
                 uri: uri.to_owned(),
                 reason: flaw.reason,
             },
+            Fault::Failed(Error::Missing { uri, .. }) => Error::Damaged {
+                uri,
+                reason: "it is missing".to_owned(),
+            },
             Fault::Failed(error) => error,
         }
     }

@@ -32,15 +32,6 @@ pub struct Arguments {
     /// The second place: a cluster or an archive
     b: String,
 
-    #[command(flatten)]
-    collections: CollectionArguments,
-    #[command(flatten)]
-    parts: PartArguments,
-    #[command(flatten)]
-    filter: FilterArgument,
-    #[command(flatten)]
-    naming: NamingArguments,
-
     /// How many differing rows of each collection are named
     #[arg(long, value_name = "N", default_value_t = SHOWN)]
     show: usize,
@@ -52,6 +43,15 @@ pub struct Arguments {
     /// Build a temporary index where a collection cannot be loaded without one
     #[arg(long, conflicts_with = "no_load")]
     temp_index: bool,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    filter: FilterArgument,
+    #[command(flatten)]
+    naming: NamingArguments,
 
     #[command(flatten)]
     stores: StoreArguments,

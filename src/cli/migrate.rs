@@ -31,21 +31,6 @@ pub struct Arguments {
     #[arg(long, value_name = "CLUSTER")]
     to: String,
 
-    #[command(flatten)]
-    collections: CollectionArguments,
-    #[command(flatten)]
-    parts: PartArguments,
-    #[command(flatten)]
-    filter: FilterArgument,
-    #[command(flatten)]
-    thin: ThinArguments,
-    #[command(flatten)]
-    masks: MaskArguments,
-    #[command(flatten)]
-    naming: NamingArguments,
-    #[command(flatten)]
-    writing: WritingArguments,
-
     /// Load nothing in the target
     #[arg(long)]
     no_load_target: bool,
@@ -66,6 +51,21 @@ pub struct Arguments {
     /// Check everything on both sides, say what would be done, and touch nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    filter: FilterArgument,
+    #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
+    #[command(flatten)]
+    naming: NamingArguments,
+    #[command(flatten)]
+    writing: WritingArguments,
 
     #[command(flatten)]
     rbac: RbacArguments,

@@ -38,22 +38,6 @@ pub struct Arguments {
     #[arg(long, value_name = "CLUSTER")]
     to: String,
 
-    #[command(flatten)]
-    collections: CollectionArguments,
-    #[command(flatten)]
-    parts: PartArguments,
-    #[command(flatten)]
-    thin: ThinArguments,
-    #[command(flatten)]
-    masks: MaskArguments,
-    #[command(flatten)]
-    naming: NamingArguments,
-
-    #[command(flatten)]
-    writing: WritingArguments,
-    #[command(flatten)]
-    importing: ImportArguments,
-
     /// Load nothing
     #[arg(long)]
     no_load: bool,
@@ -73,6 +57,22 @@ pub struct Arguments {
     /// For --compare, build a temporary index where a collection cannot be loaded without one
     #[arg(long, requires = "compare")]
     temp_index: bool,
+
+    #[command(flatten)]
+    collections: CollectionArguments,
+    #[command(flatten)]
+    parts: PartArguments,
+    #[command(flatten)]
+    thin: ThinArguments,
+    #[command(flatten)]
+    masks: MaskArguments,
+    #[command(flatten)]
+    naming: NamingArguments,
+
+    #[command(flatten)]
+    writing: WritingArguments,
+    #[command(flatten)]
+    importing: ImportArguments,
 
     #[command(flatten)]
     rbac: RbacArguments,

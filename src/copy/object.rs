@@ -196,11 +196,12 @@ async fn send(
 /// Makes sure that an object of the source has the size that it must have.
 async fn check_source(source: &Inventory, object: &Object) -> Result<()> {
     let (from, name) = source.place();
-    let size = from.size(&format!("{name}/{}", object.path)).await?;
-    if size == object.bytes {
-        return Ok(());
-    }
-    let reason = format!("it has {size} bytes, the manifest says {}", object.bytes);
+    let reason = match from.size(&format!("{name}/{}", object.path)).await {
+        Ok(size) if size == object.bytes => return Ok(()),
+        Ok(size) => format!("it has {size} bytes, the manifest says {}", object.bytes),
+        Err(Error::Missing { .. }) => "it is missing".to_owned(),
+        Err(error) => return Err(error),
+    };
     Err(damaged(source, object, reason))
 }
 

@@ -9,6 +9,7 @@ use super::feed::{ArchiveFeed, DataFile};
 use super::plan::Target;
 use super::rows;
 use super::staging::{Jobs, Staged, Staging, wait_for_jobs};
+use super::way::Way;
 use crate::error::{Error, Result};
 use crate::milvus::{Cluster, ImportState};
 use crate::progress::{Context, Task};
@@ -71,6 +72,9 @@ pub(super) async fn import_rows(
         );
         ctx.monitor.warn(&format!("{name}: {said}"));
         target.notes.push(said);
+        if left.len() == number {
+            target.way = Way::insert("no file could be imported");
+        }
         let pieces = feed.pieces_of(&left);
         let written = rows::write(pieces, cluster, target, limits, task).await?;
         rows += written.rows;

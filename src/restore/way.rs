@@ -60,7 +60,7 @@ impl Way {
         })
     }
 
-    fn insert(why: impl Into<String>) -> Way {
+    pub(super) fn insert(why: impl Into<String>) -> Way {
         Way {
             mode: Mode::Insert,
             mode_reason: why.into(),

@@ -162,9 +162,14 @@ impl Store for AzureStore {
         })
     }
 
+    async fn check_keeping(&self) -> Result<()> {
+        self.fit.get_or_try_init(|| self.check_fit()).await?;
+        Ok(())
+    }
+
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
         let (name, uri) = self.locate(path)?;
-        self.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         Ok(Box::new(AzureWriter::new(
             self.clone(),
             name,
@@ -220,13 +225,13 @@ impl Store for AzureStore {
             return Ok(None);
         };
         let (name, uri) = self.locate(path)?;
-        self.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         self.copy_from(source, from, &name, &uri, role).await
     }
 
     async fn lock(&self, path: &str) -> Result<()> {
         let (name, uri) = self.locate(path)?;
-        self.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         self.lock_object(&name, &uri).await
     }
 

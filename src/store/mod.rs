@@ -59,6 +59,11 @@ pub trait Store: Send + Sync + fmt::Debug {
         })
     }
 
+    /// Whether the store can keep objects as it was asked to; found out, too, before the first is written.
+    async fn check_keeping(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Begins an object.
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>>;
 

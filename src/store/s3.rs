@@ -146,9 +146,14 @@ impl Store for S3Store {
         })
     }
 
+    async fn check_keeping(&self) -> Result<()> {
+        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        Ok(())
+    }
+
     async fn create(&self, path: &str, role: Role) -> Result<Box<dyn ObjectWriter>> {
         let (key, uri) = self.address.locate(path)?;
-        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         Ok(Box::new(S3Writer::new(
             self.clone(),
             key,
@@ -203,13 +208,13 @@ impl Store for S3Store {
             return Ok(None);
         };
         let (key, uri) = self.address.locate(path)?;
-        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         self.copy_from(source, from, &key, &uri, role).await
     }
 
     async fn lock(&self, path: &str) -> Result<()> {
         let (key, uri) = self.address.locate(path)?;
-        self.known.fit.get_or_try_init(|| self.check_fit()).await?;
+        self.check_keeping().await?;
         self.lock_object(&key, &uri).await
     }
 

@@ -8,7 +8,7 @@ use aws_sdk_s3::types::{
     ObjectLockRule,
 };
 use milvault::Error;
-use milvault::archive::{Inventory, list};
+use milvault::archive::{ArchiveWriter, Inventory, list};
 use milvault::copy::copy;
 use milvault::forget::{Action, ForgetOptions, Which, forget, plan};
 use milvault::progress::Context;
@@ -226,9 +226,13 @@ async fn a_legal_hold_lasts_until_it_is_lifted() {
 async fn locks_in_a_bucket_without_them_are_refused_before_anything_is_written() {
     let bucket = buckets::bucket(false).await;
     let store = buckets::open(&format!("s3://{bucket}"), &locking(LockMode::Compliance)).await;
-    let error = put_as(&store, "mark", "1", Role::Mark).await.unwrap_err();
-    assert!(matches!(error, Error::Usage(_)), "{error:?}");
-    assert!(error.to_string().contains("has no Object Lock"), "{error}");
+    let written = put_as(&store, "mark", "1", Role::Mark).await;
+    // A dry run finds it out as well.
+    let rehearsed = ArchiveWriter::check_vacant(store.clone(), "a").await;
+    for error in [written.unwrap_err(), rehearsed.unwrap_err()] {
+        assert!(matches!(error, Error::Usage(_)), "{error:?}");
+        assert!(error.to_string().contains("has no Object Lock"), "{error}");
+    }
     assert!(store.list("").await.unwrap().is_empty());
     assert_eq!(
         store.protection("mark").await.unwrap(),
