@@ -10,7 +10,7 @@ mod seal;
 use std::sync::Arc;
 
 use crate::archive::claim::{self, Claim};
-use crate::archive::{FORGOTTEN, Inventory, MANIFEST};
+use crate::archive::{CHECKSUM, FORGOTTEN, Inventory, MANIFEST, UNFINISHED};
 use crate::error::{Error, Result};
 use crate::progress::{Context, Task};
 use crate::store::Store;
@@ -85,7 +85,7 @@ pub async fn copy(
         .await
     };
     let taking = Claim::take_for_copy(store.clone(), name, &summary.manifest_sha256);
-    if is_complete(source, target).await? {
+    if is_complete(source, target).await? || lacks_its_manifest(source, target).await? {
         let ways = send_all(Before::Archive, task()).await?;
         copied.complete = true;
         copied.count(&ways);
@@ -161,6 +161,24 @@ async fn is_complete(source: &Inventory, target: Target<'_>) -> Result<bool> {
         }),
         Err(Error::Missing { .. }) => Ok(false),
         Err(error) => Err(error),
+    }
+}
+
+/// Whether this very archive was in its place, whole, and has lost its manifest since: its checksum is there, and nobody
+/// writes it.
+async fn lacks_its_manifest(source: &Inventory, target: Target<'_>) -> Result<bool> {
+    let seal = source.seal();
+    let checksum = seal.iter().find(|(path, _)| *path == CHECKSUM);
+    let found = match target.store.read(&target.path(CHECKSUM)).await {
+        Err(Error::Missing { .. }) => return Ok(false),
+        found => found?,
+    };
+    if checksum.is_none_or(|(_, bytes)| *bytes != found) {
+        return Ok(false);
+    }
+    match target.store.size(&target.path(UNFINISHED)).await {
+        Err(Error::Missing { .. }) => Ok(true),
+        marker => marker.map(|_| false),
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::*;
 use crate::archive::tests::hooked::{broken, hooked, locking};
 use crate::archive::tests::{data_file, entry, export, folder, manifest, rows};
-use crate::archive::{Archive, ArchiveWriter, MANIFEST, UNFINISHED, list, verify};
+use crate::archive::{Archive, ArchiveWriter, list, verify};
 use crate::model::Rbac;
 use crate::store::{self, LocalStore, ObjectWriter, Role, Told};
 
@@ -161,6 +161,28 @@ async fn what_a_copy_lacks_is_sent_again() {
     assert_eq!(files(from_folder.path()), files(to_folder.path()));
     let again = copied(&from, &to).await.unwrap();
     assert_eq!((again.repaired, again.found), (0, 4));
+}
+
+#[tokio::test]
+async fn an_archive_that_has_lost_its_manifest_gets_it_back() {
+    let ((_a, from), (to_folder, to)) = (folder(), folder());
+    export(&from, "prod").await;
+    copied(&from, &to).await.unwrap();
+    let before = files(to_folder.path());
+    to.remove("prod/manifest.json").await.unwrap();
+    let (path, _) = before
+        .iter()
+        .find(|(path, _)| path.ends_with(".parquet"))
+        .unwrap();
+    to.remove(path).await.unwrap();
+    let done = copied(&from, &to).await.unwrap();
+    assert_eq!((done.complete, done.repaired), (true, 2));
+    assert_eq!(files(to_folder.path()), before);
+    // Remains of another archive are left alone.
+    to.remove("prod/manifest.json").await.unwrap();
+    std::fs::write(to_folder.path().join("prod/manifest.sha256"), "another").unwrap();
+    let refused = copied(&from, &to).await;
+    assert!(matches!(refused, Err(Error::Exists { .. })), "{refused:?}");
 }
 
 #[tokio::test]
