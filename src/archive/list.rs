@@ -219,8 +219,8 @@ async fn inspect<T>(
     Err(Error::Damaged {
         uri: format!("{}/{name}", store.uri()),
         reason: format!(
-            "it has no {MANIFEST}, which was lost, or never written; bring it back from another copy, or remove the rest with \
-             `milvault forget {} {name}`",
+            "it has no {MANIFEST}, which was lost, or never written; bring it back from another copy with `milvault copy`, \
+             or remove the rest with `milvault forget {} {name}`",
             store.uri()
         ),
     })

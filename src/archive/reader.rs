@@ -421,9 +421,11 @@ async fn absent(store: &dyn Store, name: &str) -> Error {
         Ok(held) if held.iter().any(|object| object == UNFINISHED) => {
             return Error::Damaged {
                 uri,
-                reason:
-                    "it is unfinished: its export is still running, or was stopped before the end"
-                        .to_owned(),
+                reason: format!(
+                    "it is unfinished: its export or copy is still running, or was stopped before the end; the same copy \
+                     goes on with it, `milvault forget {} {name} --unfinished=1h` removes it",
+                    store.uri()
+                ),
             };
         }
         Ok(held) if holds_archives(store, name, &held).await => {
@@ -444,7 +446,8 @@ async fn absent(store: &dyn Store, name: &str) -> Error {
                     return Error::Damaged {
                         uri,
                         reason: format!(
-                            "it has no {MANIFEST}: its export never ended, or the file was lost"
+                            "it has no {MANIFEST}: its export never ended, or the file was lost, and `milvault copy` of \
+                             another copy brings it back"
                         ),
                     };
                 }

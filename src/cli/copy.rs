@@ -117,6 +117,9 @@ fn text(outcome: &Outcome, start: Instant) -> String {
     if copied.found > 0 {
         notes.push(format!("{} there already", copied.found));
     }
+    if copied.locked {
+        notes.push("all of it is locked".to_owned());
+    }
     let notes = if notes.is_empty() {
         String::new()
     } else {

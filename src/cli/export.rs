@@ -83,6 +83,8 @@ struct Exported<'a> {
     archives: &'a [String],
     failed: Vec<Failed<'a>>,
     unlocked: Vec<NotLocked<'a>>,
+    /// Whether all of it is locked, as was asked for.
+    locked: bool,
     name: &'a str,
     collections: usize,
     rows: u64,
@@ -148,6 +150,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
         return plan(source, target.stores, &options, session).await;
     }
     let encrypted = target.recipients.as_ref().map(ToString::to_string);
+    let locks = target.stores.iter().any(|store| store.locks());
     let exporting = export_to(&source.cluster, target, &options, &session.ctx).await;
     let exported = source.finish(exporting).await?;
     let manifest = &exported.manifest;
@@ -182,6 +185,7 @@ pub async fn run(arguments: Arguments, session: &Session) -> Result<Finish> {
                 error: error.to_string(),
             })
             .collect(),
+        locked: locks && exported.unlocked.is_empty(),
         name: &options.name,
         collections: manifest.collections.len(),
         rows: totals.rows,
@@ -343,6 +347,11 @@ fn summary(result: &Exported, manifest: &Manifest, start: Instant) -> String {
         text.push_str(&format!(
             "Encrypted {how}: who loses the key has lost the archive.\n"
         ));
+    }
+    if result.locked {
+        text.push_str(
+            "All of it is locked; `milvault verify` tells in which mode, and until when.\n",
+        );
     }
     if let Some(file) = result.rbac {
         let (holds, passwords) = (rbac::holds(file), rbac::passwords(file));

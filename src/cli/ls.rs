@@ -128,7 +128,7 @@ fn state(one: &Unfinished) -> &'static str {
     if one.forgotten {
         "its removal was interrupted: the next forget completes it"
     } else {
-        "being written, or given up: forget --unfinished clears it"
+        "being written, or given up: a copy is gone on with, forget --unfinished=AGE removes it"
     }
 }
 

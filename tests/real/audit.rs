@@ -124,7 +124,7 @@ async fn a_locked_archive_is_verified_on_record_without_being_changed() {
     assert_eq!(audited["verifications"].as_array().unwrap().len(), 1);
 
     // And the lock holds.
-    let kept = run(command(&["forget", &store, "a", "--yes"]), 0);
+    let kept = run(command(&["forget", &store, "a", "--yes"]), 1);
     assert!(stdout(&kept).contains("locked"), "{}", stdout(&kept));
     run(command(&["verify", &archive]), 0);
 }

@@ -123,8 +123,9 @@ impl S3Store {
                 .build();
             let request = self.client.put_object_retention().retention(retention);
             let sent = request.bucket(self.bucket()).key(key).send().await;
-            let right =
-                "s3:PutObjectRetention, and s3:GetObjectRetention where the bucket locks by itself";
+            let right = "s3:PutObjectRetention, and s3:GetObjectRetention where the bucket locks by itself; an object that is \
+                         locked in governance mode already may not be changeable without s3:BypassGovernanceRetention, \
+                         which milvault does not use";
             sent.map_err(|error| deed(right).failed(&error))?;
         }
         if self.keep.legal_hold {
