@@ -92,7 +92,8 @@ async fn a_server_that_goes_away_ends_the_export_by_name_and_leaves_nothing() {
     python::fill(server, "wide", &["--collection", "gone"]);
     let breaks = Breaks {
         after_sent: NEVER,
-        after_received: 10 << 20,
+        // Less than one answer has.
+        after_received: 4 << 20,
         times: u32::MAX,
     };
     let proxy = Proxy::start(&server.address, breaks).await;
