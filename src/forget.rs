@@ -117,31 +117,26 @@ pub struct Forgotten {
 }
 
 impl ForgetPlan {
-    /// Whether something stays only because it is locked.
-    pub fn has_locked(&self) -> bool {
-        let archives = self.archives.iter().map(|one| one.action);
-        let unfinished = self.unfinished.iter().map(|one| one.action);
-        let unreadable = self.unreadable.iter().map(|one| one.action);
-        let mut all = archives.chain(unfinished).chain(unreadable);
-        all.any(|action| action == Action::Locked)
-    }
-
     /// The names of all that go.
     pub fn removals(&self) -> impl Iterator<Item = &str> {
-        let archives = self
-            .archives
-            .iter()
-            .map(|one| (&one.archive.name, one.action));
-        let unfinished = self
-            .unfinished
-            .iter()
-            .map(|one| (&one.archive.name, one.action));
-        let unreadable = self.unreadable.iter().map(|one| (&one.name, one.action));
-        archives
-            .chain(unfinished)
-            .chain(unreadable)
-            .filter(|(_, action)| *action == Action::Remove)
-            .map(|(name, _)| name.as_str())
+        let actions = self.actions();
+        actions.filter_map(|(name, action)| (action == Action::Remove).then_some(name))
+    }
+
+    /// Whether something stays only because it is locked.
+    pub fn has_locked(&self) -> bool {
+        self.actions().any(|(_, action)| action == Action::Locked)
+    }
+
+    /// What becomes of each.
+    fn actions(&self) -> impl Iterator<Item = (&str, Action)> {
+        let archives = self.archives.iter();
+        let archives = archives.map(|one| (one.archive.name.as_str(), one.action));
+        let unfinished = self.unfinished.iter();
+        let unfinished = unfinished.map(|one| (one.archive.name.as_str(), one.action));
+        let unreadable = self.unreadable.iter();
+        let unreadable = unreadable.map(|one| (one.name.as_str(), one.action));
+        archives.chain(unfinished).chain(unreadable)
     }
 }
 
@@ -250,11 +245,11 @@ async fn broken(
             continue;
         }
         let inventory = Inventory::open(store.clone(), name).await?;
-        if let Some(flaw) = inventory.flaw().await? {
+        if let Some((path, flaw)) = inventory.flaw().await? {
             let error = Error::Damaged {
                 uri: uri.clone(),
                 reason: format!(
-                    "{flaw}; bring it back from another copy with `milvault copy`, or remove the rest with `milvault \
+                    "{path} {flaw}; bring it back from another copy with `milvault copy`, or remove the rest with `milvault \
                      forget {} {name}`",
                     store.uri()
                 ),

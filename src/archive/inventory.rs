@@ -114,27 +114,33 @@ impl Inventory {
         files.chain(rbac).collect()
     }
 
-    /// What is not there as the manifest says, by the sizes of the objects: the first one.
-    pub(crate) async fn flaw(&self) -> Result<Option<String>> {
-        let sizes = stream::iter(self.objects()).map(|object| async move {
-            let place = format!("{}/{}", self.name, object.path);
-            match self.store.size(&place).await {
-                Ok(size) if size == object.bytes => Ok(None),
-                Ok(size) => Ok(Some(format!(
-                    "{} has {size} bytes, the manifest says {}",
-                    object.path, object.bytes
-                ))),
-                Err(Error::Missing { .. }) => Ok(Some(format!("{} is missing", object.path))),
-                Err(error) => Err(error),
-            }
+    /// What is not there as the manifest says, by the sizes of the objects: the path of the first one, and what is wrong.
+    pub(crate) async fn flaw(&self) -> Result<Option<(String, String)>> {
+        let flaws = stream::iter(self.objects()).map(|object| async move {
+            let flaw = self.flaw_of(&object).await?;
+            Ok(flaw.map(|flaw| (object.path, flaw)))
         });
-        let mut sizes = std::pin::pin!(sizes.buffered(LOOKS));
-        while let Some(flaw) = sizes.try_next().await? {
+        let mut flaws = std::pin::pin!(flaws.buffered(LOOKS));
+        while let Some(flaw) = flaws.try_next().await? {
             if flaw.is_some() {
                 return Ok(flaw);
             }
         }
         Ok(None)
+    }
+
+    /// How an object is not there as the manifest says, by its size, as a clause.
+    pub(crate) async fn flaw_of(&self, object: &Object) -> Result<Option<String>> {
+        let place = format!("{}/{}", self.name, object.path);
+        match self.store.size(&place).await {
+            Ok(size) if size == object.bytes => Ok(None),
+            Ok(size) => Ok(Some(format!(
+                "has {size} bytes, the manifest says {}",
+                object.bytes
+            ))),
+            Err(Error::Missing { .. }) => Ok(Some("is missing".to_owned())),
+            Err(error) => Err(error),
+        }
     }
 
     /// What makes the objects an archive, in the order in which it is written: paths and bytes.

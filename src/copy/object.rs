@@ -195,14 +195,10 @@ async fn send(
 
 /// Makes sure that an object of the source has the size that it must have.
 async fn check_source(source: &Inventory, object: &Object) -> Result<()> {
-    let (from, name) = source.place();
-    let reason = match from.size(&format!("{name}/{}", object.path)).await {
-        Ok(size) if size == object.bytes => return Ok(()),
-        Ok(size) => format!("it has {size} bytes, the manifest says {}", object.bytes),
-        Err(Error::Missing { .. }) => "it is missing".to_owned(),
-        Err(error) => return Err(error),
-    };
-    Err(damaged(source, object, reason))
+    match source.flaw_of(object).await? {
+        None => Ok(()),
+        Some(flaw) => Err(damaged(source, object, format!("it {flaw}"))),
+    }
 }
 
 fn damaged(source: &Inventory, object: &Object, reason: String) -> Error {

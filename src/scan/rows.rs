@@ -8,7 +8,7 @@ use futures::future;
 use futures::stream::{self, Stream, StreamExt, TryStreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::{Budget, Cutter, Fetched, KeyRange, RowWidth, RowsRead, Scan, Walker};
+use super::{Budget, Cutter, Fetched, KeyRange, Piece, RowWidth, RowsRead, Scan, Walker};
 use crate::error::Result;
 
 /// How many answers are waited for at once, by a reader of all rows.
@@ -85,14 +85,7 @@ impl Scan {
             Some((piece, next))
         });
         pieces
-            .map(move |piece| async move {
-                // In this order: a later piece of a range must not hold what an earlier one waits for.
-                let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
-                let _turn = turns.acquire().await;
-                self.fetch(piece, width)
-                    .await
-                    .map(|fetched| (fetched, held))
-            })
+            .map(move |piece| self.fetch_within(piece, width, budget, Some(turns)))
             .buffered(PIECES_AHEAD)
     }
 
@@ -115,12 +108,7 @@ impl Scan {
         });
         pieces
             .try_flatten()
-            .map_ok(move |piece| async move {
-                let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
-                self.fetch(piece, width)
-                    .await
-                    .map(|fetched| (fetched, held))
-            })
+            .map_ok(move |piece| self.fetch_within(piece, width, budget, None))
             .try_buffered(PIECES_AT_ONCE)
             .and_then(move |(fetched, _held)| {
                 let told = read
@@ -130,5 +118,23 @@ impl Scan {
                 future::ready(told.map(|()| stream::iter(fetched.batches.into_iter().map(Ok))))
             })
             .try_flatten()
+    }
+
+    async fn fetch_within(
+        &self,
+        piece: Piece,
+        width: &RowWidth,
+        budget: &Budget,
+        turns: Option<&Semaphore>,
+    ) -> Result<(Fetched, OwnedSemaphorePermit)> {
+        // In this order: a later piece of a range must not hold what an earlier one waits for.
+        let held = budget.take(piece.bytes.saturating_mul(COPIES)).await?;
+        let _turn = match turns {
+            Some(turns) => Some(turns.acquire().await),
+            None => None,
+        };
+        self.fetch(piece, width)
+            .await
+            .map(|fetched| (fetched, held))
     }
 }
